@@ -1,0 +1,79 @@
+package twice
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"time"
+)
+
+// Manifest is exactly what a window's inputs resolved to. It is recorded before the work starts.
+type Manifest struct {
+	Inputs []Pin `json:"inputs"` // sorted by name
+}
+
+// Pin is what one input resolved to.
+type Pin struct {
+	Name      string       `json:"name"`
+	Kind      string       `json:"kind"` // "files", "pipeline", "table", "postgres", "mysql", "command", "http", "kafka"
+	Files     []File       `json:"files,omitempty"`
+	Upstreams []Upstream   `json:"upstreams,omitempty"`
+	Capture   *File        `json:"capture,omitempty"` // the captured bytes, by their SHA-256
+	Offsets   []OffsetSpan `json:"offsets,omitempty"`
+}
+
+// File is a file's identity: two Files with equal SHA256 hold the same bytes.
+type File struct {
+	Path   string    `json:"path"` // as it is opened: absolute, or relative to the project's folder
+	Size   int64     `json:"size"` // bytes
+	SHA256 string    `json:"sha256"`
+	ModAt  time.Time `json:"mod_at"` // a hint for reuse of the hash; not part of the identity
+}
+
+// Upstream is the state of another pipeline's table, or of a table of the target, that the window reads.
+type Upstream struct {
+	Pipeline    string `json:"pipeline"`
+	Window      string `json:"window,omitempty"` // Window.Key of the upstream window
+	Fingerprint string `json:"fingerprint"`
+	Rows        int64  `json:"rows"`
+}
+
+// OffsetSpan is the half-open range [From, To) of one partition.
+type OffsetSpan struct {
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	From      int64  `json:"from"`
+	To        int64  `json:"to"`
+}
+
+// Digest identifies the content of m: equal digests mean equal inputs. File times do not count.
+func (m Manifest) Digest() string {
+	same := Manifest{Inputs: make([]Pin, len(m.Inputs))}
+	for i, p := range m.Inputs {
+		p.Files = append([]File(nil), p.Files...)
+		for j := range p.Files {
+			p.Files[j].ModAt = time.Time{}
+		}
+		if p.Capture != nil {
+			c := File{SHA256: p.Capture.SHA256, Size: p.Capture.Size}
+			p.Capture = &c
+		}
+		same.Inputs[i] = p
+	}
+	b, err := json.Marshal(same)
+	if err != nil {
+		panic(err) // plain strings and numbers always marshal
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:16])
+}
+
+// Pin finds an input's pin by name, or nil.
+func (m Manifest) Pin(name string) *Pin {
+	for i := range m.Inputs {
+		if m.Inputs[i].Name == name {
+			return &m.Inputs[i]
+		}
+	}
+	return nil
+}
