@@ -40,6 +40,7 @@ type Call struct {
 	Order     []Expr // ORDER BY inside the parentheses or WITHIN GROUP
 	Distinct  bool
 	Over      *Over   // nil: not a window call
+	Inside    string  // name of the call that it is an argument of: list_sort(list(x))
 	In        *Select // the SELECT that it belongs to; nil: unknown
 }
 
@@ -71,6 +72,7 @@ type Select struct {
 	From         []*Source
 	Columns      []Output // empty for a set operation: the first arm's
 	Fixed        []Expr   // what WHERE or QUALIFY hold equal to a constant or a parameter
+	Implied      []Implied
 	Aggregated   bool     // one row for each group; without Group: one row
 	Group        []Expr
 	GroupingSets bool // ROLLUP, CUBE, GROUPING SETS: Group may repeat
@@ -84,7 +86,14 @@ type Select struct {
 // Limit is LIMIT, OFFSET or FETCH.
 type Limit struct {
 	At   int
+	One  bool // at most one row comes back
 	Ties bool // WITH TIES: the order need not be total
+}
+
+// Implied is what an equality of a join or of WHERE says: in one row of the result, Known decides Then. An inner join
+// gives it both ways, an outer join from the preserved side only.
+type Implied struct {
+	Known, Then Expr
 }
 
 // Output is a column of a SELECT's result.
@@ -101,7 +110,8 @@ type Source struct {
 	Table   *TableRef // a table or a view
 	Select  *Select   // a subquery, the body of a CTE (shared between references) or of a view
 	Call    *Call     // a table function
-	Lateral bool      // it is evaluated for each row of what stands before it, or joined so that keys do not add up
+	Lateral bool      // what identifies a row of it may do so only for one row of what stands before it
+	Single  bool      // it gives at most one row for each row of what stands before it: ASOF
 }
 
 // Pick is a construct that chooses or pairs rows by chance or by position.

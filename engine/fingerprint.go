@@ -1,0 +1,72 @@
+package engine
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/twice-data/twice"
+)
+
+// byName sorts columns by name, so that a fingerprint does not depend on their order in the table.
+func byName(cols []twice.Column) []twice.Column {
+	sorted := append([]twice.Column(nil), cols...)
+	sort.Slice(sorted, func(i, j int) bool { return strings.ToLower(sorted[i].Name) < strings.ToLower(sorted[j].Name) })
+	return sorted
+}
+
+// Fingerprint computes the fingerprint of the rows of relation (a table's name or a query in parentheses, known as t in
+// where) over the given columns.
+func (s *Session) Fingerprint(ctx context.Context, name, relation, where string, cols []twice.Column) (twice.Fingerprint, error) {
+	if where == "" {
+		where = "TRUE"
+	}
+	query := fmt.Sprintf("SELECT count(*), CAST(sum(%s) AS VARCHAR) FROM %s AS t WHERE %s",
+		s.db.RowHash("t", byName(cols)), relation, where)
+	var rows int64
+	var sum sql.NullString
+	if err := s.Row(ctx, name, query, &rows, &sum); err != nil {
+		return twice.Fingerprint{}, err
+	}
+	return twice.ParseFingerprint(rows, sum.String)
+}
+
+// TableFingerprint computes the fingerprint of the rows of a table that lie in w by the time column, over the named
+// columns, or over all when none are named. A table that does not exist has no rows; a named column that it has no
+// more is an error.
+func (s *Session) TableFingerprint(ctx context.Context, p *twice.Pipeline, w twice.Window, only []string) (twice.Fingerprint, error) {
+	cols, err := s.db.Columns(ctx, s, p.Table)
+	if err != nil || len(cols) == 0 {
+		return twice.Fingerprint{}, err
+	}
+	where := "TRUE"
+	if !w.IsWhole() {
+		col, ok := find(cols, p.TimeColumn)
+		if !ok {
+			return twice.Fingerprint{}, twice.Errorf("missing-column", "table %s has no column %s", p.Table, p.TimeColumn)
+		}
+		if where, err = InWindow("t", col, w, p.Calendar.Zone); err != nil {
+			return twice.Fingerprint{}, err
+		}
+	}
+	if only != nil {
+		if cols, err = pick(p.Table, cols, only); err != nil {
+			return twice.Fingerprint{}, err
+		}
+	}
+	return s.Fingerprint(ctx, "fingerprint", TableName(p.Table), where, cols)
+}
+
+func pick(t twice.Table, cols []twice.Column, only []string) ([]twice.Column, error) {
+	picked := make([]twice.Column, len(only))
+	for i, name := range only {
+		c, ok := find(cols, name)
+		if !ok {
+			return nil, twice.Errorf("missing-column", "table %s has no column %s any more", t, name)
+		}
+		picked[i] = c
+	}
+	return picked, nil
+}

@@ -1,0 +1,308 @@
+package engine
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+
+	"github.com/twice-data/twice"
+)
+
+// The temporary tables of a merge. They exist only inside its transaction.
+const (
+	stageTable   = "twice_stage"   // the SELECT's rows
+	changesTable = "twice_changes" // those of them that change the table, with what they replace
+)
+
+// merge matches the SELECT's rows with the table's on the unique key. The rows are staged and guarded first; then only
+// those that really change something touch the table, which makes a second run change nothing, and is the fastest way.
+func (w *write) merge(ctx context.Context) (*Outcome, error) {
+	o := new(Outcome)
+	err := w.s.Tx(ctx, func() error {
+		if err := w.Fence(ctx, w.s); err != nil {
+			return err
+		}
+		if err := w.table(ctx); err != nil {
+			return err
+		}
+		if err := w.stage(ctx, o); err != nil {
+			return err
+		}
+		if err := w.check(ctx, o, "SELECT * FROM "+stageTable); err != nil {
+			return err
+		}
+		if err := w.apply(ctx, o); err != nil {
+			return err
+		}
+		if _, err := w.s.Exec(ctx, "drop stage", "DROP TABLE "+stageTable); err != nil {
+			return err
+		}
+		return w.finish(ctx, o)
+	})
+	return o, err
+}
+
+// stage materializes the SELECT and refuses rows that cannot be merged the same way twice.
+func (w *write) stage(ctx context.Context, o *Outcome) error {
+	if _, err := w.s.Exec(ctx, "drop stage", "DROP TABLE IF EXISTS "+stageTable); err != nil {
+		return err
+	}
+	if _, err := w.s.Exec(ctx, "stage", fmt.Sprintf("CREATE TEMPORARY TABLE %s AS %s", stageTable, w.selectInto())); err != nil {
+		return place(err, w.Pipeline)
+	}
+	for _, guard := range []func(context.Context) error{w.noNullKey, w.noNullVersion, w.noDuplicateKey} {
+		if err := guard(ctx); err != nil {
+			return err
+		}
+	}
+	for _, win := range w.Windows {
+		where := "TRUE"
+		if w.Pipeline.TimeColumn != "" && len(w.Windows) > 1 {
+			var err error
+			if where, err = w.inWindow("t", win); err != nil {
+				return err
+			}
+		}
+		fp, err := w.s.Fingerprint(ctx, "fingerprint", stageTable, where, w.columns)
+		if err != nil {
+			return err
+		}
+		o.Windows = append(o.Windows, WindowOutcome{Window: win, Fingerprint: fp})
+	}
+	return nil
+}
+
+// refuse makes an error of the rows that query returns, if there are any. what reads "%s have …".
+func (w *write) refuse(ctx context.Context, code, query, what, next string) error {
+	var n int64
+	if err := w.s.Row(ctx, "guard "+code, fmt.Sprintf("SELECT count(*) FROM (%s) AS g", query), &n); err != nil || n == 0 {
+		return err
+	}
+	examples, err := w.s.examples(ctx, query)
+	if err != nil {
+		return err
+	}
+	return twice.Errorf(code, "%s, for example\n%s", fmt.Sprintf(what, n), examples).
+		At(w.Pipeline.File, w.Pipeline.Line).WithNext("%s", next)
+}
+
+func (w *write) noNullKey(ctx context.Context) error {
+	conds := make([]string, len(w.Pipeline.UniqueKey))
+	for i, k := range w.Pipeline.UniqueKey {
+		conds[i] = Ident(k) + " IS NULL"
+	}
+	key := strings.Join(w.Pipeline.UniqueKey, ", ")
+	return w.refuse(ctx, "null-key",
+		fmt.Sprintf("SELECT * FROM %s WHERE %s", stageTable, strings.Join(conds, " OR ")),
+		"NULL in the unique_key ("+key+") in %d of the SELECT's rows",
+		"a NULL matches nothing, so such a row would be added again by every run: filter it out, or give it a key")
+}
+
+func (w *write) noNullVersion(ctx context.Context) error {
+	if w.Pipeline.Version == "" {
+		return nil
+	}
+	return w.refuse(ctx, "null-version",
+		fmt.Sprintf("SELECT * FROM %s WHERE %s IS NULL", stageTable, Ident(w.Pipeline.Version)),
+		"NULL in the version ("+w.Pipeline.Version+") in %d of the SELECT's rows",
+		"a row without a version can neither replace nor be replaced: filter it out, or give it one")
+}
+
+func (w *write) noDuplicateKey(ctx context.Context) error {
+	key := Idents("", w.Pipeline.UniqueKey)
+	return w.refuse(ctx, "duplicate-key",
+		fmt.Sprintf("SELECT %s, count(*) AS times FROM %s GROUP BY %s HAVING count(*) > 1", key, stageTable, key),
+		"%d keys of the unique_key ("+strings.Join(w.Pipeline.UniqueKey, ", ")+") come more than once in the SELECT",
+		"which of the rows wins would be chance: keep one a key, with row_number() over a total order or an aggregate")
+}
+
+// apply finds what the staged rows change and changes it.
+func (w *write) apply(ctx context.Context, o *Outcome) error {
+	if w.Superseded != nil {
+		old, err := w.Superseded(ctx, w.s)
+		if err != nil {
+			return err
+		}
+		if old {
+			return w.total(ctx, o, twice.Fingerprint{})
+		}
+	}
+	missing, deleted, err := w.missing(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := w.changes(ctx); err != nil {
+		return err
+	}
+	if err := w.noTie(ctx); err != nil {
+		return err
+	}
+	inserts, updates, delta, err := w.weigh(ctx)
+	if err != nil {
+		return err
+	}
+	if err := w.upsert(ctx, inserts, updates); err != nil {
+		return err
+	}
+	if _, err := w.s.Exec(ctx, "drop changes", "DROP TABLE "+changesTable); err != nil {
+		return err
+	}
+	o.Windows[len(o.Windows)-1].Changed = inserts + updates + deleted
+	return w.total(ctx, o, delta.Sub(missing))
+}
+
+// on matches s with t by the unique key. Neither side holds a NULL there: the guard keeps them out.
+func (w *write) on() string {
+	conds := make([]string, len(w.Pipeline.UniqueKey))
+	for i, k := range w.Pipeline.UniqueKey {
+		conds[i] = fmt.Sprintf("t.%s = s.%s", Ident(k), Ident(k))
+	}
+	return strings.Join(conds, " AND ")
+}
+
+// missing deletes the rows whose key a full snapshot does not have, and answers with their fingerprint and number.
+func (w *write) missing(ctx context.Context, o *Outcome) (twice.Fingerprint, int64, error) {
+	if w.Pipeline.WhenMissing != "delete" {
+		return twice.Fingerprint{}, 0, nil
+	}
+	table := TableName(w.Pipeline.Table)
+	where := fmt.Sprintf("NOT EXISTS (SELECT 1 FROM %s AS s WHERE %s)", stageTable, w.on())
+	gone, err := w.s.Fingerprint(ctx, "missing", table, where, w.columns)
+	if err != nil || gone.Rows == 0 {
+		return gone, 0, err
+	}
+	if err := w.notEmptied(o.Windows[len(o.Windows)-1].Fingerprint.Rows, gone.Rows); err != nil {
+		return gone, 0, err
+	}
+	n, err := w.s.Exec(ctx, "delete missing", fmt.Sprintf("DELETE FROM %s AS t WHERE %s", table, where))
+	return gone, n, err
+}
+
+// changes keeps the staged rows that are new, or differ from the row that they match and are not older.
+func (w *write) changes(ctx context.Context) error {
+	key := Ident(w.Pipeline.UniqueKey[0])
+	differs := make([]string, 0, len(w.columns))
+	for _, c := range w.columns {
+		if !w.isKey(c.Name) {
+			differs = append(differs, fmt.Sprintf("%s IS DISTINCT FROM %s", comparable("s", c), comparable("t", c)))
+		}
+	}
+	cond := "FALSE"
+	if len(differs) > 0 {
+		cond = "(" + strings.Join(differs, " OR ") + ")"
+	}
+	tie := "FALSE"
+	if v := w.Pipeline.Version; v != "" {
+		cond += fmt.Sprintf(" AND (t.%s IS NULL OR s.%s >= t.%s)", Ident(v), Ident(v), Ident(v))
+		tie = fmt.Sprintf("t.%s IS NOT NULL AND s.%s = t.%s", key, Ident(v), Ident(v))
+	}
+	if _, err := w.s.Exec(ctx, "drop changes", "DROP TABLE IF EXISTS "+changesTable); err != nil {
+		return err
+	}
+	_, err := w.s.Exec(ctx, "changes", fmt.Sprintf(
+		"CREATE TEMPORARY TABLE %s AS SELECT s.*, t.%s IS NOT NULL AS twice_found, (%s) AS twice_tie, %s AS twice_old "+
+			"FROM %s AS s LEFT JOIN %s AS t ON %s WHERE t.%s IS NULL OR (%s)",
+		changesTable, key, tie, w.s.db.RowHash("t", byName(w.columns)),
+		stageTable, TableName(w.Pipeline.Table), w.on(), key, cond))
+	return err
+}
+
+// comparable is a column as it can be compared: PostgreSQL has no equality for json and xml.
+func comparable(alias string, c twice.Column) string {
+	switch strings.ToLower(c.Type) {
+	case "json", "xml":
+		return fmt.Sprintf("CAST(%s AS VARCHAR)", column(alias, c.Name))
+	default:
+		return column(alias, c.Name)
+	}
+}
+
+func (w *write) isKey(name string) bool {
+	for _, k := range w.Pipeline.UniqueKey {
+		if strings.EqualFold(k, name) {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *write) noTie(ctx context.Context) error {
+	if w.Pipeline.Version == "" {
+		return nil
+	}
+	return w.refuse(ctx, "version-tie",
+		fmt.Sprintf("SELECT %s FROM %s WHERE twice_tie", Idents("", names(w.columns)), changesTable),
+		"%d rows of the SELECT differ from the table's row of the same key and the same version ("+w.Pipeline.Version+")",
+		"neither is newer, so which one stays would depend on the order: take a finer version, or correct the source")
+}
+
+// weigh counts the changes and sums up what they do to the table's fingerprint.
+func (w *write) weigh(ctx context.Context) (inserts, updates int64, delta twice.Fingerprint, err error) {
+	var added, removed sql.NullString
+	query := fmt.Sprintf("SELECT count(*) FILTER (WHERE NOT twice_found), count(*) FILTER (WHERE twice_found), "+
+		"CAST(sum(%s) AS VARCHAR), CAST(sum(twice_old) FILTER (WHERE twice_found) AS VARCHAR) FROM %s AS s",
+		w.s.db.RowHash("s", byName(w.columns)), changesTable)
+	if err = w.s.Row(ctx, "weigh", query, &inserts, &updates, &added, &removed); err != nil {
+		return
+	}
+	plus, err := twice.ParseFingerprint(inserts+updates, added.String)
+	if err != nil {
+		return
+	}
+	minus, err := twice.ParseFingerprint(updates, removed.String)
+	return inserts, updates, plus.Sub(minus), err
+}
+
+// upsert applies the changes. The key columns are never set: they are equal, and setting them makes engines rebuild
+// their index entries.
+func (w *write) upsert(ctx context.Context, inserts, updates int64) error {
+	table, all := TableName(w.Pipeline.Table), Idents("", names(w.columns))
+	var sets []string
+	for _, c := range w.columns {
+		if !w.isKey(c.Name) {
+			sets = append(sets, fmt.Sprintf("%s = s.%s", Ident(c.Name), Ident(c.Name)))
+		}
+	}
+	if updates > 0 {
+		n, err := w.s.Exec(ctx, "update", fmt.Sprintf("UPDATE %s AS t SET %s FROM %s AS s WHERE s.twice_found AND %s",
+			table, strings.Join(sets, ", "), changesTable, w.on()))
+		if err != nil {
+			return err
+		}
+		if n != updates {
+			return twice.Errorf("duplicate-key-in-table", "%s holds a key of the unique_key (%s) more than once",
+				w.Pipeline.Table, strings.Join(w.Pipeline.UniqueKey, ", ")).
+				WithNext("twice never adds a second row to a key: remove the rows that came from elsewhere, or twice run --full-refresh")
+		}
+	}
+	if inserts > 0 {
+		_, err := w.s.Exec(ctx, "insert", fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s WHERE NOT twice_found",
+			table, all, all, changesTable))
+		return err
+	}
+	return nil
+}
+
+// total reports how the table's fingerprint changed, or what it is where the ledger does not know it on these columns.
+func (w *write) total(ctx context.Context, o *Outcome, delta twice.Fingerprint) error {
+	o.Table = &TableOutcome{Delta: delta}
+	if sameNames(w.Known, names(byName(w.columns))) && !w.Reset {
+		return nil
+	}
+	full, err := w.s.Fingerprint(ctx, "table fingerprint", TableName(w.Pipeline.Table), "", w.columns)
+	o.Table.Full = &full
+	return err
+}
+
+func sameNames(a, b []string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
