@@ -73,7 +73,7 @@ type Select struct {
 	Columns      []Output // empty for a set operation: the first arm's
 	Fixed        []Expr   // what WHERE or QUALIFY hold equal to a constant or a parameter
 	Implied      []Implied
-	Aggregated   bool     // one row for each group; without Group: one row
+	Aggregated   bool // one row for each group; without Group: one row
 	Group        []Expr
 	GroupingSets bool // ROLLUP, CUBE, GROUPING SETS: Group may repeat
 	Distinct     bool
