@@ -46,21 +46,30 @@ type OffsetSpan struct {
 	To        int64  `json:"to"`
 }
 
-// Digest identifies the content of m: equal digests mean equal inputs. File times do not count.
+// Digest identifies the content of m: equal digests mean equal inputs. File times do not count. It has two parts with a
+// dot between, one for what comes from outside and one for what comes from other tables of the target, so that two
+// digests tell which of them changed.
 func (m Manifest) Digest() string {
-	same := Manifest{Inputs: make([]Pin, len(m.Inputs))}
-	for i, p := range m.Inputs {
+	var outside, upstream []Pin
+	for _, p := range m.Inputs {
+		if len(p.Upstreams) > 0 {
+			upstream = append(upstream, p)
+			continue
+		}
 		p.Files = append([]File(nil), p.Files...)
-		for j := range p.Files {
-			p.Files[j].ModAt = time.Time{}
+		for i := range p.Files {
+			p.Files[i].ModAt = time.Time{}
 		}
 		if p.Capture != nil {
-			c := File{SHA256: p.Capture.SHA256, Size: p.Capture.Size}
-			p.Capture = &c
+			p.Capture = &File{SHA256: p.Capture.SHA256, Size: p.Capture.Size}
 		}
-		same.Inputs[i] = p
+		outside = append(outside, p)
 	}
-	b, err := json.Marshal(same)
+	return digest(outside) + "." + digest(upstream)
+}
+
+func digest(pins []Pin) string {
+	b, err := json.Marshal(pins)
 	if err != nil {
 		panic(err) // plain strings and numbers always marshal
 	}

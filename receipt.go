@@ -12,12 +12,11 @@ type Receipt struct {
 	Pipeline    string
 	Table       Table
 	Window      Window
-	Code        string // Pipeline.Digest of the code that wrote it
-	Manifest    string // Manifest.Digest of its inputs
-	Rows        int64  // rows that the SELECT gave
-	Changed     int64  // rows inserted, updated or deleted; 0 when the fingerprint is as before
-	Fingerprint Fingerprint
-	Columns     []string // the columns that Fingerprint was computed on, in its order
+	Code        string      // Pipeline.Digest of the code that wrote it
+	Manifest    string      // Manifest.Digest of its inputs
+	Changed     int64       // rows inserted, updated or deleted; 0 when the fingerprint is as before
+	Fingerprint Fingerprint // of the window's rows; for a merge, of the rows that the SELECT gave
+	Columns     []string    // the columns that Fingerprint was computed on, in its order
 	Reason      Reason
 	Run         string
 	CommittedAt time.Time

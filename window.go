@@ -155,6 +155,28 @@ func (c Calendar) Range(from, to time.Time) []Window {
 	}
 }
 
+// Overlapping lists, in order, the windows that share an instant with w and lie inside the pipeline's own bounds. Without
+// a grain it is the whole table.
+func (c Calendar) Overlapping(w Window) []Window {
+	if c.Grain == None {
+		return []Window{{}}
+	}
+	start := c.Floor(w.Start)
+	if first := c.Floor(c.Begin); start.Before(first) {
+		start = first
+	}
+	var ws []Window
+	for start.Before(w.End) {
+		end := c.Next(start)
+		if !c.End.IsZero() && end.After(c.End) {
+			break
+		}
+		ws = append(ws, Window{Start: start, End: end})
+		start = end
+	}
+	return ws
+}
+
 func (c Calendar) zone() *time.Location {
 	if c.Zone == nil {
 		return time.UTC

@@ -1,0 +1,143 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/twice-data/twice"
+	"github.com/twice-data/twice/engine"
+)
+
+// Version is the version of the ledger's tables.
+const Version = 1
+
+// tables creates the ledger. Its SQL is common to DuckDB and PostgreSQL. Only leases has a key: it is what makes two
+// first acquisitions of a lease collide.
+var tables = []string{
+	`CREATE SCHEMA IF NOT EXISTS twice`,
+	`CREATE TABLE IF NOT EXISTS twice.meta (name TEXT, value TEXT)`,
+	`CREATE TABLE IF NOT EXISTS twice.runs (run TEXT, command TEXT, started_at TIMESTAMPTZ, finished_at TIMESTAMPTZ,
+		status TEXT, committed BIGINT, failed BIGINT, host TEXT, pid BIGINT, version TEXT)`,
+	`CREATE TABLE IF NOT EXISTS twice.manifests (digest TEXT, pipeline TEXT, window_start TIMESTAMPTZ,
+		window_end TIMESTAMPTZ, run TEXT, recorded_at TIMESTAMPTZ, inputs TEXT)`,
+	`CREATE TABLE IF NOT EXISTS twice.receipts (` + receiptColumns + `)`,
+	`CREATE TABLE IF NOT EXISTS twice.history (` + receiptColumns + `)`,
+	`CREATE TABLE IF NOT EXISTS twice.tables (table_name TEXT, rows BIGINT, fingerprint TEXT, columns TEXT,
+		algorithm TEXT, run TEXT)`,
+	`CREATE TABLE IF NOT EXISTS twice.leases (scope TEXT PRIMARY KEY, token BIGINT, run TEXT, host TEXT, pid BIGINT,
+		acquired_at TIMESTAMPTZ, expires_at TIMESTAMPTZ)`,
+	`CREATE TABLE IF NOT EXISTS twice.files (path TEXT, size BIGINT, mod_ns BIGINT, sha256 TEXT)`,
+	`CREATE TABLE IF NOT EXISTS twice.offsets (pipeline TEXT, topic TEXT, topic_id TEXT, part INTEGER,
+		next_offset BIGINT, run TEXT)`,
+	`CREATE TABLE IF NOT EXISTS twice.quarantine (pipeline TEXT, topic TEXT, part INTEGER, record_offset BIGINT,
+		error TEXT, bytes TEXT, run TEXT)`,
+}
+
+const receiptColumns = `pipeline TEXT, table_name TEXT, window_start TIMESTAMPTZ, window_end TIMESTAMPTZ, code TEXT,
+	manifest TEXT, rows BIGINT, changed BIGINT, fingerprint TEXT, columns TEXT, algorithm TEXT, reason TEXT, run TEXT,
+	committed_at TIMESTAMPTZ`
+
+// Create makes the ledger's tables exist.
+func Create(ctx context.Context, s *engine.Session) error {
+	if ok, err := Exists(ctx, s); err != nil || ok {
+		return err
+	}
+	return s.Tx(ctx, func() error {
+		for _, t := range tables {
+			if _, err := s.Exec(ctx, "create ledger", t); err != nil {
+				return err
+			}
+		}
+		_, err := s.Exec(ctx, "create ledger", fmt.Sprintf("INSERT INTO twice.meta VALUES ('version', '%d')", Version))
+		return err
+	})
+}
+
+// Exists says whether the target has a ledger. One of a newer program is an error.
+func Exists(ctx context.Context, s *engine.Session) (bool, error) {
+	var n int
+	err := s.Row(ctx, "ledger", `SELECT count(*) FROM information_schema.tables
+		WHERE table_schema = 'twice' AND table_name = 'meta'`, &n)
+	if err != nil || n == 0 {
+		return false, err
+	}
+	var version int
+	err = s.Row(ctx, "ledger", `SELECT CAST(max(CAST(value AS INTEGER)) AS INTEGER) FROM twice.meta WHERE name = 'version'`, &version)
+	if err != nil {
+		return false, err
+	}
+	if version > Version {
+		return false, twice.Errorf("ledger-version", "the target's ledger has version %d; this program knows %d", version, Version).
+			WithNext("use the newer twice that wrote it").WithExit(twice.ExitProject)
+	}
+	return true, nil
+}
+
+// bound is a window's bound as an SQL literal; NULL for the whole table's.
+func bound(t time.Time) string {
+	if t.IsZero() {
+		return "NULL"
+	}
+	return stamp(t)
+}
+
+func stamp(t time.Time) string {
+	return "TIMESTAMPTZ '" + t.UTC().Format("2006-01-02 15:04:05.999999") + "+00'"
+}
+
+// at is the condition that a row of the ledger is about pipeline and w.
+func at(pipeline string, w twice.Window) string {
+	if w.IsWhole() {
+		return fmt.Sprintf("pipeline = %s AND window_start IS NULL", engine.Literal(pipeline))
+	}
+	return fmt.Sprintf("pipeline = %s AND window_start = %s AND window_end = %s",
+		engine.Literal(pipeline), stamp(w.Start), stamp(w.End))
+}
+
+func window(start, end sql.NullTime) twice.Window {
+	if !start.Valid {
+		return twice.Window{}
+	}
+	return twice.Window{Start: start.Time.UTC(), End: end.Time.UTC()}
+}
+
+// Record writes what the windows' inputs resolved to. Together they share one manifest: one window, or a batch's.
+func Record(ctx context.Context, s *engine.Session, run, pipeline string, windows []twice.Window, m twice.Manifest,
+	now time.Time,
+) error {
+	inputs, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	rows := make([]string, len(windows))
+	for i, w := range windows {
+		rows[i] = fmt.Sprintf("(%s, %s, %s, %s, %s, %s, %s)", engine.Literal(m.Digest()), engine.Literal(pipeline),
+			bound(w.Start), bound(w.End), engine.Literal(run), stamp(now), engine.Literal(string(inputs)))
+	}
+	_, err = s.Exec(ctx, "record manifest", "INSERT INTO twice.manifests VALUES "+strings.Join(rows, ", "))
+	return err
+}
+
+// Manifest finds the newest recorded manifest of a window with the given digest, or of any digest when it is empty. None
+// is nil.
+func Manifest(ctx context.Context, s *engine.Session, pipeline string, w twice.Window, digest string) (*twice.Manifest, error) {
+	where := at(pipeline, w)
+	if digest != "" {
+		where += " AND digest = " + engine.Literal(digest)
+	}
+	var m *twice.Manifest
+	err := s.Query(ctx, "manifest", "SELECT inputs FROM twice.manifests WHERE "+where+" ORDER BY recorded_at DESC LIMIT 1",
+		func(rows *sql.Rows) error {
+			var text string
+			if err := rows.Scan(&text); err != nil {
+				return err
+			}
+			m = new(twice.Manifest)
+			return json.Unmarshal([]byte(text), m)
+		})
+	return m, err
+}
