@@ -68,10 +68,7 @@ func TestWriteOverwritesNothing(t *testing.T) {
 	if paths != nil {
 		t.Errorf("returned %d paths next to an error", len(paths))
 	}
-	e := wantCode(t, err, "file-exists")
-	if !strings.Contains(e.Message, "pipelines/orders.sql") || strings.Contains(e.Message, "notes.txt") {
-		t.Errorf("the message should name the file in the way, and only that: %s", e.Message)
-	}
+	wantError(t, err, "file-exists", "holds pipelines/orders.sql; nothing was written")
 	if got, _ := os.ReadFile(mine); string(got) != "select 1" {
 		t.Errorf("the file now holds %q", got)
 	}
@@ -87,7 +84,7 @@ func TestWriteKeepsOutOfADanglingLink(t *testing.T) {
 		t.Skip(err)
 	}
 	_, err := Write(dir, "empty")
-	wantCode(t, err, "file-exists")
+	wantError(t, err, "file-exists", "twice.yml")
 	if _, err := os.Stat(elsewhere); err == nil {
 		t.Error("wrote through the link")
 	}
@@ -109,14 +106,13 @@ func TestWriteRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := Write(t.TempDir(), "dmeo")
-	if e := wantCode(t, err, "unknown-template"); !strings.Contains(e.Next, "demo or empty") {
-		t.Errorf("next should list the templates: %s", e.Next)
-	}
+	wantError(t, err, "unknown-template", `"dmeo"`, "demo or empty")
 	_, err = Write(file, "empty")
-	wantCode(t, err, "init-failed")
+	wantError(t, err, "init-failed", file)
 }
 
-func wantCode(t *testing.T, err error, code string) *twice.Error {
+// wantError checks the code, that the project is to blame, and what a person gets to read.
+func wantError(t *testing.T, err error, code string, says ...string) {
 	t.Helper()
 	if err == nil {
 		t.Fatalf("no error, want %s", code)
@@ -125,7 +121,11 @@ func wantCode(t *testing.T, err error, code string) *twice.Error {
 	if e.Code != code || twice.ExitCode(err) != twice.ExitProject {
 		t.Fatalf("got %s with exit code %d (%v), want %s with %d", e.Code, twice.ExitCode(err), err, code, twice.ExitProject)
 	}
-	return e
+	for _, want := range says {
+		if !strings.Contains(e.Message+"\n"+e.Next, want) {
+			t.Errorf("the error should say %q: %s; %s", want, e.Message, e.Next)
+		}
+	}
 }
 
 func write(t *testing.T, template string) string {

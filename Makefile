@@ -1,0 +1,53 @@
+# Everyday commands. `make help` lists them.
+
+GOLANGCI := v2.15.0
+TOOLS    := .cache/tools
+LINTER   := $(TOOLS)/golangci-lint-$(GOLANGCI)
+
+# Real feeds for the tests in examples/, where they are at hand; tests that want them skip otherwise.
+ifneq ($(wildcard ../shared/data/.),)
+export TWICE_TEST_DATA ?= $(abspath ../shared/data)
+endif
+
+# make test RACE= PKG=./ledger/ RUN=TestName
+RACE := -race
+PKG  := ./...
+RUN  :=
+
+.DEFAULT_GOAL := build
+.PHONY: build demo test deps lint bench fmt clean help
+
+build: ## build bin/twice
+	go build -o bin/twice ./cmd/twice
+
+demo: build ## run the demo, twice, through a SIGKILL, and compare the tables
+	scripts/demo.sh bin/twice
+
+test: deps ## install what the tests need and run them all, with the race detector
+	go test $(RACE) -timeout 20m $(if $(RUN),-run '$(RUN)') $(PKG)
+
+deps: ## install what the tests need
+	@if [ -x scripts/test-deps.sh ]; then scripts/test-deps.sh; fi
+
+lint: $(LINTER) ## check formatting, go vet, golangci-lint
+	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "run make fmt; not formatted:" $$unformatted; exit 1; fi
+	go vet ./...
+	$(LINTER) run ./...
+
+bench: ## measure against the same work written by hand
+	go test -run '^$$' -bench . -benchtime 1x -timeout 60m $(PKG)
+
+fmt: ## format the code
+	gofmt -w $$(git ls-files --cached --others --exclude-standard '*.go')
+
+clean: ## remove what was built
+	rm -rf bin .cache
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+# Built once a version, into the checkout and not into the user's GOBIN.
+$(LINTER):
+	GOBIN=$(abspath $(TOOLS)) GOFLAGS= go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)
+	mv $(TOOLS)/golangci-lint $@
