@@ -142,23 +142,45 @@ func lastRune(s string) rune {
 	return r
 }
 
-// Canonical is sql without comments, with one space where there was white space, and without a final semicolon. Two
-// texts with equal Canonical are the same code.
+// Canonical is sql without comments, without a final semicolon, and with one space where white space or a comment keeps
+// two tokens apart and none elsewhere. Two texts with equal Canonical are the same code.
 func Canonical(sql string) string {
 	var b strings.Builder
+	var last token
 	space := false
 	for _, t := range tokens(sql) {
 		if t.kind == tokenSpace {
 			space = b.Len() > 0
 			continue
 		}
-		if space {
+		if space && apart(last, t) {
 			b.WriteByte(' ')
-			space = false
 		}
+		space = false
 		b.WriteString(t.text)
+		last = t
 	}
 	return strings.TrimRight(b.String(), "; ")
+}
+
+// apart says whether the space between a and b may mean something: in "a b", "- -1", "1 .5" and "u & 'x'" it does, in
+// "f ( x )" and "a + 1" it does not.
+func apart(a, b token) bool {
+	const sticky, alone = ".&$#", "()[],;"
+	var punctuation string
+	for _, t := range []token{a, b} {
+		if t.kind == tokenOther {
+			punctuation += t.text
+		}
+	}
+	switch {
+	case strings.ContainsAny(punctuation, sticky):
+		return true
+	case strings.ContainsAny(punctuation, alone):
+		return false
+	default:
+		return (a.kind == tokenOther) == (b.kind == tokenOther)
+	}
 }
 
 // Param is a $name in SQL.
@@ -180,8 +202,7 @@ func Params(sql string) []Param {
 
 // Bind puts the window's bounds where sql says $start and $end, as TIMESTAMP literals in UTC, which mean the same in
 // DuckDB and PostgreSQL and may stand where neither takes a parameter. It drops a final semicolon and what follows it, so
-// that the result may stand in parentheses. Any other $name,
-// and $start or $end without a window, is an error.
+// that the result may stand in parentheses. Any other $name, and $start or $end without a window, is an error.
 func Bind(sql string, w Window) (string, error) {
 	ts := tokens(sql)
 	for len(ts) > 0 && (ts[len(ts)-1].kind == tokenSpace || ts[len(ts)-1].text == ";") {

@@ -82,25 +82,27 @@ type Calendar struct {
 func (c Calendar) Floor(t time.Time) time.Time {
 	zone := c.zone()
 	l := t.In(zone)
+	var start time.Time
 	switch c.Grain {
 	case Hour:
-		// An hour is sixty minutes of elapsed time that start where the zone's clock shows a full hour. Zones whose
-		// offset is not a whole hour are why this is not t.Truncate(time.Hour).
-		_, offset := l.Zone()
-		shift := time.Duration(offset%3600) * time.Second
-		return t.UTC().Add(shift).Truncate(time.Hour).Add(-shift)
+		return floorHour(l)
 	case Day:
-		return midnight(l.Year(), l.Month(), l.Day(), zone)
+		start = midnight(l.Year(), l.Month(), l.Day(), zone)
 	case Week:
 		back := (int(l.Weekday()) + 6) % 7 // days since Monday
-		return midnight(l.Year(), l.Month(), l.Day()-back, zone)
+		start = midnight(l.Year(), l.Month(), l.Day()-back, zone)
 	case Month:
-		return midnight(l.Year(), l.Month(), 1, zone)
+		start = midnight(l.Year(), l.Month(), 1, zone)
 	case Year:
-		return midnight(l.Year(), time.January, 1, zone)
+		start = midnight(l.Year(), time.January, 1, zone)
 	default:
 		return time.Time{}
 	}
+	// A clock that goes back over midnight shows the old day once more: that hour belongs to the new day's window.
+	if next := c.Next(start); !t.Before(next) {
+		return next
+	}
+	return start
 }
 
 // Next is the start of the window after the one that starts at start.
@@ -109,11 +111,12 @@ func (c Calendar) Next(start time.Time) time.Time {
 	l := start.In(zone)
 	switch c.Grain {
 	case Hour:
-		return c.Floor(start.Add(90 * time.Minute)) // a zone may change its offset by 30 minutes within the hour
+		return nextHour(l)
 	case Day:
 		return midnight(l.Year(), l.Month(), l.Day()+1, zone)
 	case Week:
-		return midnight(l.Year(), l.Month(), l.Day()+7, zone)
+		back := (int(l.Weekday()) + 6) % 7 // 0 unless the zone skipped Monday
+		return midnight(l.Year(), l.Month(), l.Day()-back+7, zone)
 	case Month:
 		return midnight(l.Year(), l.Month()+1, 1, zone)
 	case Year:
@@ -126,7 +129,7 @@ func (c Calendar) Next(start time.Time) time.Time {
 // Until lists the windows from Begin on that have ended at now: the last one is the last complete window. Without a
 // grain it is the whole table.
 func (c Calendar) Until(now time.Time) []Window {
-	return c.Range(c.Begin, now)
+	return c.Range(c.Floor(c.Begin), now)
 }
 
 // Range lists, in order, the windows that lie inside [from, to) and inside the pipeline's own bounds.
@@ -184,13 +187,50 @@ func (c Calendar) zone() *time.Location {
 	return c.Zone
 }
 
-// midnight is the first instant of a day in zone, in UTC. Where the clock skips midnight the day starts later.
+// midnight is the first instant, in UTC, at which the clock of zone shows the given day or a later one. Where the clock
+// skips midnight, or the whole day, the window starts at the skip; where it shows midnight twice, at the first one.
 func midnight(year int, month time.Month, day int, zone *time.Location) time.Time {
-	t := time.Date(year, month, day, 0, 0, 0, 0, zone)
-	// time.Date may answer with an instant of the day before when midnight does not exist; noon always does.
-	noon := time.Date(year, month, day, 12, 0, 0, 0, zone)
-	if t.Day() != noon.Day() {
-		t = t.Add(time.Hour)
+	wall := time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
+	if zone == time.UTC {
+		return wall
 	}
-	return t.UTC()
+	for t := wall.Add(-26 * time.Hour).In(zone); ; { // no zone's midnight is so far ahead of UTC's
+		_, offset := t.Zone()
+		begin, end := t.ZoneBounds()
+		start := wall.Add(-time.Duration(offset) * time.Second)
+		if start.Before(begin) {
+			return begin.UTC()
+		}
+		if end.IsZero() || start.Before(end) {
+			return start
+		}
+		t = end
+	}
+}
+
+// floorHour is where the zone's clock showed the last full hour. Zones whose offset is not a whole number of hours are why
+// this is not l.Truncate(time.Hour). A change of the offset by half an hour starts a window as well, so that the window
+// before or after it is shorter.
+func floorHour(l time.Time) time.Time {
+	shift := hourShift(l)
+	start := l.UTC().Add(shift).Truncate(time.Hour).Add(-shift)
+	if begin, _ := l.ZoneBounds(); start.Before(begin) && hourShift(begin.Add(-1)) != shift {
+		return begin.UTC()
+	}
+	return start
+}
+
+func nextHour(l time.Time) time.Time {
+	shift := hourShift(l)
+	next := l.UTC().Add(shift).Truncate(time.Hour).Add(time.Hour - shift)
+	if _, end := l.ZoneBounds(); !end.IsZero() && next.After(end) && hourShift(end) != shift {
+		return end.UTC()
+	}
+	return next
+}
+
+// hourShift is the part of the zone's offset beyond whole hours.
+func hourShift(l time.Time) time.Duration {
+	_, offset := l.Zone()
+	return time.Duration(offset%3600) * time.Second
 }
