@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/twice-data/twice"
+	"github.com/twice-data/twice/project"
 )
 
 // golden is the digest of each template's whole tree. A demo that changes by accident, or differs between machines,
@@ -32,6 +34,43 @@ func TestTemplatesAreTheSameBytesEverywhere(t *testing.T) {
 				t.Errorf("the template's tree has the digest %s, golden is %s", got, golden[template])
 			}
 		})
+	}
+}
+
+func TestTemplatesLoad(t *testing.T) {
+	for template, want := range map[string]map[string]twice.Write{
+		"demo": {
+			"staging.order_events": twice.Overwrite, "orders": twice.Merge,
+			"mart.daily_revenue": twice.Overwrite, "mart.customers": twice.Publish,
+		},
+		"empty": {},
+	} {
+		p, err := project.Load(write(t, template), os.LookupEnv)
+		if err != nil {
+			t.Fatalf("%s: %v", template, err)
+		}
+		got := map[string]twice.Write{}
+		for _, pipeline := range p.Pipelines {
+			got[pipeline.Name] = pipeline.Write
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%s has the pipelines %v, want %v", template, got, want)
+		}
+	}
+}
+
+func TestTheExampleOfTheEmptyProjectIsAPipeline(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join(write(t, "empty"), "pipelines", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(readme), "```sql\n")
+	example, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("the README has no example")
+	}
+	if _, problems := project.Parse("pipelines/daily.sql", example, os.LookupEnv); problems != nil {
+		t.Error(problems)
 	}
 }
 
