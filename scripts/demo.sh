@@ -27,12 +27,14 @@ run_and_kill() {
   mkfifo events
   "$twice" run --force --json --project shop >events 2>errors &
   local pid=$! committed=0 line
-  while ((committed < $1)) && read -r line; do
+  exec 3<events # stays open until the run is dead, so that SIGKILL ends it and not a closed pipe
+  while ((committed < $1)) && read -r line <&3; do
     case $line in *'"status":"committed"'*) committed=$((committed + 1)) ;; esac
-  done <events
+  done
   kill -KILL "$pid" 2>/dev/null || true
   local status=0
   wait "$pid" 2>/dev/null || status=$?
+  exec 3<&-
   if ((status != 128 + 9)); then
     cat errors >&2
     echo "the run ended by itself, with exit code $status, before it could be killed" >&2
@@ -60,7 +62,7 @@ say '$ twice run          # once more'
 fingerprints killed
 
 say 'The fingerprint of each table:'
-printf '%-22s %7s   %-16s  %-16s  %-16s\n' table rows 'run once' 'run again' 'killed, and run'
+printf '%-22s %7s   %-16s  %-16s  %s\n' table rows 'run once' 'run again' 'killed, and run'
 differ=0
 for table in "${tables[@]}"; do
   once=$(field fingerprint "once.$table.json")
