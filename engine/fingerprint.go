@@ -70,3 +70,53 @@ func pick(t twice.Table, cols []twice.Column, only []string) ([]twice.Column, er
 	}
 	return picked, nil
 }
+
+// WindowFingerprints computes the fingerprints of a table's rows in each of the windows, by Window.Key, over the named
+// columns, or over all when none are named, in one pass over the table for every few hundred windows. Windows without
+// rows are not in the map, which means the zero fingerprint.
+func (s *Session) WindowFingerprints(ctx context.Context, p *twice.Pipeline, ws []twice.Window, only []string) (
+	map[string]twice.Fingerprint, error,
+) {
+	const atATime = 500
+	fps := map[string]twice.Fingerprint{}
+	cols, err := s.db.Columns(ctx, s, p.Table)
+	if err != nil || len(cols) == 0 {
+		return fps, err
+	}
+	col, _ := find(cols, p.TimeColumn)
+	if only != nil {
+		if cols, err = pick(p.Table, cols, only); err != nil {
+			return nil, err
+		}
+	}
+	hash := s.db.RowHash("t", byName(cols))
+	for len(ws) > 0 {
+		n := min(len(ws), atATime)
+		var selects []string
+		for i, w := range ws[:n] {
+			where, err := InWindow("t", col, w, p.Calendar.Zone)
+			if err != nil {
+				return nil, err
+			}
+			selects = append(selects, fmt.Sprintf("WHEN %s THEN %d", where, i))
+		}
+		query := fmt.Sprintf("SELECT w, count(*), CAST(sum(h) AS VARCHAR) FROM (SELECT CASE %s END AS w, %s AS h FROM %s AS t) AS x "+
+			"WHERE w IS NOT NULL GROUP BY w", strings.Join(selects, " "), hash, TableName(p.Table))
+		err := s.Query(ctx, "window fingerprints", query, func(rows *sql.Rows) error {
+			var i int
+			var count int64
+			var sum sql.NullString
+			if err := rows.Scan(&i, &count, &sum); err != nil {
+				return err
+			}
+			fp, err := twice.ParseFingerprint(count, sum.String)
+			fps[ws[i].Key()] = fp
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		ws = ws[n:]
+	}
+	return fps, nil
+}

@@ -1,0 +1,289 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/twice-data/twice"
+	"github.com/twice-data/twice/engine"
+	"github.com/twice-data/twice/ledger"
+)
+
+// planner decides about windows. While it predicts, upstream windows that are going to be written count as changed.
+type planner struct {
+	*Runner
+	s       *engine.Session
+	plan    *Plan
+	all     map[string]*twice.Pipeline
+	predict bool
+	dirty   map[string]map[string]bool // pipeline -> windows with work to do
+	sums    map[string]map[string]twice.Fingerprint
+	tables  map[string]twice.Upstream
+	codes   map[string]string
+}
+
+func (r *Runner) newPlanner(s *engine.Session, plan *Plan) *planner {
+	pl := &planner{
+		Runner: r, s: s, plan: plan, all: map[string]*twice.Pipeline{}, dirty: map[string]map[string]bool{},
+		sums: map[string]map[string]twice.Fingerprint{}, tables: map[string]twice.Upstream{},
+	}
+	for _, p := range r.Project {
+		pl.all[p.Name] = p
+	}
+	return pl
+}
+
+// pipeline decides about every selected window of p.
+func (pl *planner) pipeline(ctx context.Context, p *twice.Pipeline) ([]Step, error) {
+	ws, err := pl.windows(p)
+	if err != nil {
+		return nil, err
+	}
+	code := p.Digest()
+	steps := make([]Step, len(ws))
+	for i, w := range ws {
+		st := &steps[i]
+		*st = Step{Pipeline: p, Window: w, Code: code, Receipt: pl.receipt(p.Name, w)}
+		if err := pl.decide(ctx, st, len(ws)-i <= p.Lookback, ws); err != nil {
+			return nil, err
+		}
+		if st.Do {
+			if pl.dirty[p.Name] == nil {
+				pl.dirty[p.Name] = map[string]bool{}
+			}
+			pl.dirty[p.Name][w.Key()] = true
+		}
+	}
+	return steps, nil
+}
+
+func (r *Runner) receipt(pipeline string, w twice.Window) *twice.Receipt {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state.Receipt(pipeline, w)
+}
+
+// decide resolves a window's inputs and compares them, and the code, with its receipt.
+func (pl *planner) decide(ctx context.Context, st *Step, again bool, ws []twice.Window) error {
+	m, predicted, err := pl.resolve(ctx, st, ws)
+	if err != nil {
+		st.Err = twice.AsError(err)
+		st.Status = pl.statusOf(st.Err)
+		if st.Status == twice.Failed && ctx.Err() != nil {
+			return err
+		}
+		return nil
+	}
+	st.Manifest = m
+	switch r := st.Receipt; {
+	case r == nil:
+		st.Reason = twice.New
+	case r.Code != st.Code:
+		st.Reason = twice.Code
+	case pl.Force || pl.FullRefresh:
+		st.Reason = twice.Forced
+	case predicted:
+		st.Reason = twice.UpNew
+	case r.Manifest != m.Digest():
+		st.Reason = changed(r.Manifest, m.Digest())
+	case again:
+		st.Reason = twice.Lookback
+	default:
+		st.Status = twice.Unchanged
+		return nil
+	}
+	st.Do = true
+	return nil
+}
+
+// changed tells which part of a manifest's digest differs.
+func changed(before, now string) twice.Reason {
+	b, _, _ := strings.Cut(before, ".")
+	n, _, _ := strings.Cut(now, ".")
+	if b != n {
+		return twice.InputNew
+	}
+	return twice.UpNew
+}
+
+// statusOf is the status of a window whose inputs do not resolve.
+func (pl *planner) statusOf(err *twice.Error) twice.Status {
+	switch {
+	case err.Code == "skipped":
+		return twice.Skipped
+	case err.Code == "input-waiting" && pl.Start.IsZero() && pl.End.IsZero():
+		return twice.Waiting
+	default:
+		return twice.Failed
+	}
+}
+
+// resolve pins a window's inputs. predicted says that an upstream is going to change.
+func (pl *planner) resolve(ctx context.Context, st *Step, ws []twice.Window) (m twice.Manifest, predicted bool, err error) {
+	if pl.Pinned {
+		m, err := pl.recordedManifest(ctx, st)
+		return m, false, err
+	}
+	p := st.Pipeline
+	for i := range p.Inputs {
+		in := &p.Inputs[i]
+		pin := twice.Pin{Name: in.Name, Kind: in.Kind()}
+		switch {
+		case in.Files != nil:
+			pin, err = pl.filesOf(p).Resolve(ctx, in, []twice.Window{st.Window})
+		case in.Table != "":
+			pin.Upstreams, err = pl.table(ctx, in.Table)
+		default:
+			err = twice.Errorf("unsupported-input", "input %s: %s inputs are not supported yet", in.Name, in.Kind()).
+				At(p.File, in.Line)
+		}
+		if err != nil {
+			return m, false, err
+		}
+		m.Inputs = append(m.Inputs, pin)
+	}
+	for _, name := range p.Upstreams {
+		up, dirty, err := pl.upstream(ctx, st, name, ws)
+		if err != nil {
+			return m, false, err
+		}
+		predicted = predicted || dirty
+		m.Inputs = append(m.Inputs, twice.Pin{Name: name, Kind: "pipeline", Upstreams: []twice.Upstream{up}})
+	}
+	return m, predicted, nil
+}
+
+// recordedManifest is the manifest of the window's receipt.
+func (pl *planner) recordedManifest(ctx context.Context, st *Step) (twice.Manifest, error) {
+	if st.Receipt == nil {
+		return twice.Manifest{}, twice.Errorf("no-manifest", "window %s of %s was never committed, so there is nothing to replay",
+			st.Window, st.Pipeline.Name).WithNext("twice run %s without --pinned", st.Pipeline.Name)
+	}
+	m, err := ledger.Manifest(ctx, pl.s, st.Pipeline.Name, st.Window, st.Receipt.Manifest)
+	if err != nil {
+		return twice.Manifest{}, err
+	}
+	if m == nil {
+		return twice.Manifest{}, twice.Errorf("no-manifest", "the ledger has no manifest %s for window %s of %s",
+			st.Receipt.Manifest, st.Window, st.Pipeline.Name)
+	}
+	for _, pin := range m.Inputs {
+		if len(pin.Files) == 0 {
+			continue
+		}
+		if err := pl.filesOf(st.Pipeline).Check(ctx, pin); err != nil {
+			return twice.Manifest{}, err
+		}
+	}
+	return *m, nil
+}
+
+// table is the state of a table of the target that no pipeline fills.
+func (pl *planner) table(ctx context.Context, name string) ([]twice.Upstream, error) {
+	if up, ok := pl.tables[name]; ok {
+		return []twice.Upstream{up}, nil
+	}
+	t := twice.Table{Name: name}
+	if schema, table, ok := strings.Cut(name, "."); ok {
+		t = twice.Table{Schema: schema, Name: table}
+	}
+	cols, err := pl.s.DB().Columns(ctx, pl.s, t)
+	if err != nil {
+		return nil, err
+	}
+	if len(cols) == 0 {
+		return nil, twice.Errorf("input-waiting", "table %s does not exist in the target", name)
+	}
+	fp, err := pl.s.TableFingerprint(ctx, &twice.Pipeline{Table: t}, twice.Window{}, nil)
+	up := twice.Upstream{Pipeline: name, Fingerprint: fp.String(), Rows: fp.Rows}
+	pl.tables[name] = up
+	return []twice.Upstream{up}, err
+}
+
+// upstream is the state of another pipeline's table as far as the window reads it.
+func (pl *planner) upstream(ctx context.Context, st *Step, name string, ws []twice.Window) (twice.Upstream, bool, error) {
+	up := pl.all[name]
+	dirty := false
+	var sum twice.Fingerprint
+	have := 0
+	whole := st.Window.IsWhole() || !up.Windowed()
+	var windows []twice.Window
+	switch {
+	case !up.Windowed():
+		windows = []twice.Window{{}}
+	case st.Window.IsWhole():
+		windows = pl.known(up)
+	default:
+		windows = up.Calendar.Overlapping(st.Window)
+	}
+	for _, w := range windows {
+		if pl.didFail(name, w) {
+			return twice.Upstream{}, false, twice.Errorf("skipped", "window %s of %s did not commit", w, name)
+		}
+		r := pl.receipt(name, w)
+		planned := pl.predict && pl.dirty[name][w.Key()]
+		dirty = dirty || planned
+		if r == nil && !planned {
+			return twice.Upstream{}, false, twice.Errorf("input-waiting", "window %s of %s has not been committed yet", w, name).
+				WithNext("twice run +%s", st.Pipeline.Name)
+		}
+		if r != nil {
+			have++
+			sum = sum.Add(r.Fingerprint)
+		}
+	}
+	if whole && have == 0 && !dirty {
+		return twice.Upstream{}, false, twice.Errorf("input-waiting", "nothing of %s has been committed yet", name).
+			WithNext("twice run +%s", st.Pipeline.Name)
+	}
+	if up.Write == twice.Merge && !dirty {
+		var err error
+		if sum, err = pl.merged(ctx, up, st.Window, ws); err != nil {
+			return twice.Upstream{}, false, err
+		}
+	}
+	return twice.Upstream{Pipeline: name, Window: st.Window.Key(), Fingerprint: sum.String(), Rows: sum.Rows}, dirty, nil
+}
+
+// known lists the windows of up that are committed, planned or failed: what there is of it.
+func (pl *planner) known(up *twice.Pipeline) []twice.Window {
+	pl.mu.Lock()
+	defer pl.mu.Unlock()
+	seen := map[string]twice.Window{}
+	for key, r := range pl.state[up.Name] {
+		seen[key] = r.Window
+	}
+	for i := range pl.plan.Steps {
+		st := &pl.plan.Steps[i]
+		if st.Pipeline.Name != up.Name {
+			continue
+		}
+		key := st.Window.Key()
+		if pl.failed[up.Name][key] || (pl.predict && pl.dirty[up.Name][key]) {
+			seen[key] = st.Window
+		}
+	}
+	ws := make([]twice.Window, 0, len(seen))
+	for _, w := range seen {
+		ws = append(ws, w)
+	}
+	return ws
+}
+
+// merged is the fingerprint of a merge table's rows in a window: of those that its time column puts there, or of the
+// whole table when it has none or the reader has no windows.
+func (pl *planner) merged(ctx context.Context, up *twice.Pipeline, w twice.Window, ws []twice.Window) (twice.Fingerprint, error) {
+	if up.TimeColumn == "" || w.IsWhole() {
+		ws, w = []twice.Window{{}}, twice.Window{}
+	}
+	sums, ok := pl.sums[up.Name]
+	if !ok {
+		var err error
+		if sums, err = pl.s.WindowFingerprints(ctx, up, ws, nil); err != nil {
+			return twice.Fingerprint{}, fmt.Errorf("fingerprint of %s: %w", up.Name, err)
+		}
+		pl.sums[up.Name] = sums
+	}
+	return sums[w.Key()], nil
+}

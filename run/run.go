@@ -1,0 +1,357 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/twice-data/twice"
+	"github.com/twice-data/twice/engine"
+	"github.com/twice-data/twice/ledger"
+	"github.com/twice-data/twice/manifest"
+)
+
+// Options narrow and change what a run does. The zero value does what is new or stale, up to the last complete window.
+type Options struct {
+	Now         time.Time // the only reading of the clock, made by the caller
+	Start, End  time.Time // only windows inside [Start, End); zero: no bound
+	Incomplete  bool      // allow windows that have not ended at Now
+	Force       bool      // redo windows that are up to date
+	FullRefresh bool      // rebuild: forget everything, then redo
+	Pinned      bool      // replay the recorded manifests instead of resolving inputs anew
+	Jobs        int       // windows at a time, where the engine allows several; 0: 4
+	Wait        time.Duration
+	LeaseTTL    time.Duration // 0: a minute
+}
+
+// Runner runs pipelines on a target.
+type Runner struct {
+	DB      *engine.DB
+	Project []*twice.Pipeline           // all of the project's, linked
+	Dir     string                      // the project's folder, for file inputs
+	Env     func(string) (string, bool) // for ${VAR} in paths
+	Rehash  bool                        // never reuse the recorded hash of a file
+	Me      ledger.Process
+	ID      string // of this run
+	Command string // as it was typed, for the ledger
+	Version string // of the program
+	Temp    string // a folder for files that need converting; the caller removes it
+	Options
+
+	On      func(Event) // called for each window that ended, one at a time
+	Planned func(*Plan) // called once, before any work
+
+	mu     sync.Mutex
+	files  map[string]*manifest.Files // by pipeline
+	hashes map[string]twice.File      // recorded, by path
+	state  ledger.State
+	failed map[string]map[string]bool // pipeline -> windows that did not commit in this run
+}
+
+// Event is how one window ended.
+type Event struct {
+	Pipeline    *twice.Pipeline
+	Window      twice.Window
+	Status      twice.Status
+	Reason      twice.Reason
+	Rows        int64
+	Changed     int64
+	Fingerprint twice.Fingerprint
+	Took        time.Duration
+	Warnings    []engine.Violation
+	Err         *twice.Error
+}
+
+// Summary counts how the windows of a run ended.
+type Summary struct {
+	Counts map[twice.Status]int
+	Held   bool // a window failed because somebody else holds it
+	Took   time.Duration
+}
+
+// Err is what the run as a whole leads to: nil, or an error with the exit code.
+func (s *Summary) Err() error {
+	bad := s.Counts[twice.Failed] + s.Counts[twice.Blocked] + s.Counts[twice.Skipped]
+	if bad == 0 {
+		return nil
+	}
+	err := twice.Errorf("incomplete", "%d of the windows did not commit", bad)
+	if s.Held && s.Counts[twice.Blocked] == 0 {
+		err.Exit = twice.ExitHeld
+	}
+	return err
+}
+
+// Run does what Plan shows, pipelines in the given order, which must be upstream first.
+func (r *Runner) Run(ctx context.Context, pipelines []*twice.Pipeline) (*Summary, error) {
+	began := time.Now()
+	plan, err := r.Plan(ctx, pipelines)
+	if err != nil {
+		return nil, err
+	}
+	if r.Planned != nil {
+		r.Planned(plan)
+	}
+	sum := &Summary{Counts: map[twice.Status]int{}}
+	events := func(e Event) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		sum.Counts[e.Status]++
+		if e.Err != nil && e.Err.Exit == twice.ExitHeld {
+			sum.Held = true
+		}
+		if r.On != nil {
+			r.On(e)
+		}
+	}
+	if plan.Work() == 0 {
+		for _, st := range plan.Steps {
+			events(st.event())
+		}
+		sum.Took = time.Since(began)
+		return sum, nil
+	}
+	err = r.recorded(ctx, sum, func() error { return r.execute(ctx, plan, events) })
+	sum.Took = time.Since(began)
+	return sum, err
+}
+
+// recorded keeps the run's own row in the ledger around work.
+func (r *Runner) recorded(ctx context.Context, sum *Summary, work func() error) error {
+	s, err := r.DB.Session(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if err := r.retry(ctx, func() error { return ledger.Create(ctx, s) }); err != nil {
+		return err
+	}
+	row := ledger.Run{ID: r.ID, Command: r.Command, StartedAt: r.Now, Host: r.Me.Host, PID: r.Me.PID, Version: r.Version}
+	if err := ledger.StartRun(ctx, s, row); err != nil {
+		return err
+	}
+	stop := r.heartbeat(ctx)
+	err = work()
+	stop()
+	row.FinishedAt, row.Status = time.Now(), "done"
+	row.Committed = int64(sum.Counts[twice.Committed])
+	row.Failed = int64(sum.Counts[twice.Failed] + sum.Counts[twice.Blocked] + sum.Counts[twice.Skipped])
+	if err != nil || row.Failed > 0 {
+		row.Status = "failed"
+	}
+	return errors.Join(err, r.endRun(context.WithoutCancel(ctx), row))
+}
+
+// endRun closes the run's row on a session of its own: the one that it began on may have been cut in the meantime.
+func (r *Runner) endRun(ctx context.Context, row ledger.Run) error {
+	return r.retry(ctx, func() error {
+		s, err := r.DB.Session(ctx)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		return ledger.EndRun(ctx, s, row)
+	})
+}
+
+// heartbeat renews this run's leases while it works, where other processes could take them over.
+func (r *Runner) heartbeat(ctx context.Context) (stop func()) {
+	if !r.DB.Features().SharedTarget {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(r.leaseTTL() / 3)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				r.renew(ctx)
+			}
+		}
+	}()
+	return func() { cancel(); <-done }
+}
+
+// renew may fail: then the lease runs out, and the fence says so.
+func (r *Runner) renew(ctx context.Context) {
+	s, err := r.DB.Session(ctx)
+	if err != nil {
+		return
+	}
+	defer s.Close()
+	_ = ledger.Renew(ctx, s, r.ID, r.leaseTTL())
+}
+
+func (r *Runner) leaseTTL() time.Duration {
+	if r.LeaseTTL == 0 {
+		return time.Minute
+	}
+	return r.LeaseTTL
+}
+
+// execute carries the steps out: each pipeline after those it reads; independent pipelines, and independent windows of
+// one, at the same time where the engine allows it.
+func (r *Runner) execute(ctx context.Context, plan *Plan, events func(Event)) error {
+	done := map[string]chan struct{}{}
+	for _, p := range plan.Pipelines {
+		done[p.Name] = make(chan struct{})
+	}
+	slots := make(chan struct{}, r.jobs())
+	var wg sync.WaitGroup
+	one := func(p *twice.Pipeline) {
+		defer close(done[p.Name])
+		for _, up := range p.Upstreams {
+			if c, ok := done[up]; ok {
+				<-c
+			}
+		}
+		r.pipeline(ctx, plan, p, slots, events)
+	}
+	for _, p := range plan.Pipelines {
+		if r.jobs() == 1 {
+			one(p) // in order, so that two runs send the engine the same statements
+			continue
+		}
+		wg.Add(1)
+		go func() { defer wg.Done(); one(p) }()
+	}
+	wg.Wait()
+	return ctx.Err()
+}
+
+func (r *Runner) jobs() int {
+	switch {
+	case !r.DB.Features().ConcurrentWriters:
+		return 1
+	case r.Jobs == 0:
+		return 4
+	default:
+		return r.Jobs
+	}
+}
+
+// pipeline carries out one pipeline's steps. They are planned again when an upstream had work to do: what it wrote
+// decides whether they have.
+func (r *Runner) pipeline(ctx context.Context, plan *Plan, p *twice.Pipeline, slots chan struct{}, events func(Event)) {
+	steps := plan.Of(p)
+	if plan.Predicted(p) {
+		s, err := r.DB.Session(ctx)
+		if err == nil {
+			steps, err = r.newPlanner(s, plan).pipeline(ctx, p)
+			s.Close()
+		}
+		if err != nil {
+			steps = failAll(plan.Of(p), err)
+		}
+	}
+	var wg sync.WaitGroup
+	stopped := false
+	for _, b := range r.batches(p, steps) {
+		if stopped && b[0].Do {
+			b = skip(b, "an earlier window of it did not commit, and without a version the order of its windows matters")
+		}
+		if !b[0].Do || ctx.Err() != nil {
+			for _, st := range b {
+				r.note(st.Pipeline, st.Window, st.Status)
+				events(st.event())
+			}
+			continue
+		}
+		work := func(reset bool) bool {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			ok := true
+			for _, e := range r.batch(ctx, p, b, reset) {
+				r.note(e.Pipeline, e.Window, e.Status)
+				ok = ok && (e.Status == twice.Committed || e.Status == twice.Unchanged)
+				events(e)
+			}
+			return ok
+		}
+		reset := r.FullRefresh && firstWork(steps) == b[0].Window
+		if r.jobs() == 1 || reset || !independent(p) {
+			ok := work(reset)
+			stopped = stopped || (!ok && (ordered(p) || reset))
+			continue
+		}
+		wg.Add(1)
+		go func() { defer wg.Done(); work(false) }()
+	}
+	wg.Wait()
+}
+
+// independent says whether p's windows may be written at the same time.
+func independent(p *twice.Pipeline) bool { return p.Write == twice.Overwrite }
+
+// ordered says whether the order of p's windows decides which rows stay.
+func ordered(p *twice.Pipeline) bool {
+	return p.Write == twice.Merge && p.Windowed() && p.Version == "" && p.WhenMissing == ""
+}
+
+func firstWork(steps []Step) twice.Window {
+	for _, st := range steps {
+		if st.Do {
+			return st.Window
+		}
+	}
+	return twice.Window{}
+}
+
+// batches groups adjoining windows with work to do, up to the pipeline's batch size; every other window is alone.
+func (r *Runner) batches(p *twice.Pipeline, steps []Step) [][]Step {
+	var bs [][]Step
+	for _, st := range steps {
+		if n := len(bs); n > 0 && st.Do {
+			last := bs[n-1]
+			end := last[len(last)-1]
+			if end.Do && len(last) < p.BatchSize && end.Window.End.Equal(st.Window.Start) {
+				bs[n-1] = append(last, st)
+				continue
+			}
+		}
+		bs = append(bs, []Step{st})
+	}
+	return bs
+}
+
+// note remembers a window that did not commit, so that what reads it is skipped.
+func (r *Runner) note(p *twice.Pipeline, w twice.Window, status twice.Status) {
+	if status == twice.Committed || status == twice.Unchanged || status == twice.Waiting {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failed[p.Name] == nil {
+		r.failed[p.Name] = map[string]bool{}
+	}
+	r.failed[p.Name][w.Key()] = true
+}
+
+func (r *Runner) didFail(pipeline string, w twice.Window) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failed[pipeline][w.Key()]
+}
+
+func skip(steps []Step, why string) []Step {
+	skipped := append([]Step(nil), steps...)
+	for i := range skipped {
+		skipped[i].Do, skipped[i].Status = false, twice.Skipped
+		skipped[i].Err = twice.Errorf("skipped", "%s", why)
+	}
+	return skipped
+}
+
+func failAll(steps []Step, err error) []Step {
+	failed := append([]Step(nil), steps...)
+	for i := range failed {
+		failed[i].Do, failed[i].Status, failed[i].Err = false, twice.Failed, twice.AsError(err)
+	}
+	return failed
+}
