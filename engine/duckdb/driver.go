@@ -1,0 +1,133 @@
+// Package duckdb is the embedded target: a DuckDB file, or a database in memory.
+//
+//	Driver  one open database; one process, and one Driver in it, owns the file
+//	source  one input file as it will be read: its columns and the reader's arguments, settled before the first row
+package duckdb
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/duckdb/duckdb-go/v2"
+	"github.com/google/uuid"
+
+	"github.com/twice-data/twice"
+	"github.com/twice-data/twice/engine"
+)
+
+// Options opens a database. The zero value is one in memory.
+type Options struct {
+	Path     string        // the database's file; empty: in memory
+	ReadOnly bool          // nothing can be written
+	Threads  int           // 0: as many as there are processors
+	Wait     time.Duration // how long to wait for a file that somebody else holds
+}
+
+// Driver is an open DuckDB database.
+type Driver struct {
+	db     *sql.DB
+	path   string // resolved; empty: in memory
+	closed bool   // guarded by openMu
+
+	mu    sync.Mutex
+	types map[string]string // type names as they were written, to DuckDB's own
+}
+
+// Open opens the database of o, and creates its file if there is none. A file that somebody else holds is an Error with
+// code "target-held" and ExitHeld, after o.Wait.
+func Open(ctx context.Context, o Options) (*Driver, error) {
+	dsn, err := o.dsn()
+	if err != nil {
+		return nil, err
+	}
+	path, err := resolve(o.Path)
+	if err != nil {
+		return nil, err
+	}
+	d := &Driver{path: path, types: map[string]string{}}
+	if err := d.wait(ctx, dsn, o.Wait); err != nil {
+		return nil, err
+	}
+	if err := d.db.PingContext(ctx); err != nil {
+		_ = d.Close() // it never worked; err says why
+		return nil, d.Explain(err)
+	}
+	return d, nil
+}
+
+// dsn is the path with the settings that DuckDB takes when it opens. checkpoint_threshold 0 leaves no WAL behind a commit:
+// a commit that dies in the middle of a large WAL can come back in part.
+func (o Options) dsn() (string, error) {
+	if strings.ContainsAny(o.Path, "?#%") {
+		return "", twice.Errorf("bad-path", "the path %s has one of the characters ? # %% in it, which DuckDB's driver does not open",
+			o.Path).WithNext("rename the file or its folder").WithExit(twice.ExitProject)
+	}
+	set := url.Values{
+		"checkpoint_threshold":         {"0MB"},
+		"autoinstall_known_extensions": {"false"},
+		"autoload_known_extensions":    {"false"},
+		"allow_community_extensions":   {"false"},
+		"allow_persistent_secrets":     {"false"},
+		"default_null_order":           {"nulls_last"},
+		"default_order":                {"asc"},
+	}
+	if o.ReadOnly {
+		set.Set("access_mode", "read_only")
+	}
+	if o.Threads > 0 {
+		set.Set("threads", strconv.Itoa(o.Threads))
+	}
+	if o.Path == "" {
+		set.Set("temp_directory", filepath.Join(os.TempDir(), "twice-duckdb-"+uuid.NewString()))
+		return "?" + set.Encode(), nil
+	}
+	path, err := filepath.Abs(o.Path)
+	if err != nil {
+		return "", twice.Errorf("bad-path", "%s: %w", o.Path, err)
+	}
+	set.Set("temp_directory", path+".tmp")
+	return path + "?" + set.Encode(), nil
+}
+
+// newConnector opens the database. The time zone is not among the settings of the dsn because its extension is not there
+// yet when DuckDB reads them.
+func newConnector(dsn string) (driver.Connector, error) {
+	return duckdb.NewConnector(dsn, func(conn driver.ExecerContext) error {
+		_, err := conn.ExecContext(context.Background(), "SET GLOBAL TimeZone = 'UTC'", nil)
+		return err
+	})
+}
+
+// Features of DuckDB: MERGE, but one writer and one process at a time.
+func (d *Driver) Features() engine.Features {
+	return engine.Features{
+		Name:        "duckdb",
+		RowID:       "rowid",
+		Merge:       true,
+		RenameSwap:  true,
+		Fingerprint: "duckdb-hash-1.5", // hash() is stable from process to process, not promised to be from version to version
+	}
+}
+
+// Connect opens a session of its own: nothing of an earlier session is left in it.
+func (d *Driver) Connect(ctx context.Context) (*sql.Conn, error) {
+	conn, err := d.db.Conn(ctx)
+	return conn, d.Explain(err)
+}
+
+// Close closes the database. Its file is free once the last session is closed too. It may be called twice.
+func (d *Driver) Close() error {
+	err := d.db.Close()
+	openMu.Lock()
+	defer openMu.Unlock()
+	d.closed = true
+	return err
+}
