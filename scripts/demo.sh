@@ -12,6 +12,19 @@ cd "$work"
 
 say() { printf '\n%s\n' "$*"; }
 
+# run ARGS: a run of which the first and the last windows are shown, and whatever is not a committed window
+run() {
+  "$twice" run --project shop "$@" 2>&1 | awk '
+    /^committed / { if (++n <= 2) print; else held[n % 2] = $0; next }
+    { flush(); print }
+    END { flush() }
+    function flush() {
+      if (n > 4) print "  … " n - 4 " more windows"
+      for (i = n > 4 ? n - 1 : 3; i <= n; i++) print held[i % 2]
+      n = 0
+    }'
+}
+
 # fingerprints NAME: remembers each table's fingerprint under a name
 fingerprints() {
   for table in "${tables[@]}"; do
@@ -22,10 +35,10 @@ fingerprints() {
 # field KEY FILE: the value of a key in one line of JSON
 field() { sed -E "s/.*\"$1\": *\"?([^\",}]*).*/\1/" "$2"; }
 
-# run_and_kill N: starts a run that does every window again, and kills it once N windows are committed
+# run_and_kill N: starts a run that rebuilds every table, and kills it once N windows are committed
 run_and_kill() {
   mkfifo events
-  "$twice" run --force --json --project shop >events 2>errors &
+  "$twice" run --full-refresh --json --project shop >events 2>errors &
   local pid=$! committed=0 line
   exec 3<events # stays open until the run is dead, so that SIGKILL ends it and not a closed pipe
   while ((committed < $1)) && read -r line <&3; do
@@ -46,19 +59,19 @@ run_and_kill() {
 say '$ twice init shop --template demo'
 "$twice" init shop --template demo
 
-say '$ twice run          # once'
-"$twice" run --project shop
+say '$ twice run                  # once'
+run
 fingerprints once
 
-say '$ twice run --force  # again: every window, although all are up to date'
-"$twice" run --force --project shop
+say '$ twice run --force          # again: every window, although all are up to date'
+run --force
 fingerprints again
 
-say '$ twice run --force  # killed in the middle'
-run_and_kill 40
+say '$ twice run --full-refresh   # from nothing, and killed in the middle'
+run_and_kill 80
 
-say '$ twice run          # once more'
-"$twice" run --project shop
+say '$ twice run                  # once more: what is still missing'
+run
 fingerprints killed
 
 say 'The fingerprint of each table:'
