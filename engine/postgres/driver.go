@@ -1,0 +1,125 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/twice-data/twice"
+	"github.com/twice-data/twice/engine"
+)
+
+// Options say which database, and how long to be patient. The zero value of everything but URL works.
+type Options struct {
+	URL    string // "postgres://user:password@host/database" or "host=… dbname=…"; PGPASSWORD, .pgpass and services work
+	Schema string // where tables without a schema live; default "public"
+
+	LockTimeout time.Duration // a statement that waits longer for a lock fails with "target-held"; default 5 min
+	IdleTimeout time.Duration // the server ends a transaction whose client is silent for longer; default 1 min
+}
+
+// Driver is an open PostgreSQL database.
+type Driver struct {
+	config   *pgx.ConnConfig
+	schema   string
+	sessions *sql.DB // every session is a connection of its own: temporary tables and settings end with it
+	asides   *sql.DB // one idle connection at most, for questions to the catalogue outside any session
+	version  int     // server_version_num
+
+	mu    sync.Mutex // guards types
+	types map[string]string
+}
+
+var _ engine.Driver = (*Driver)(nil)
+
+// Open checks that the server is there and lets us in. It changes nothing in the database.
+func Open(ctx context.Context, opts Options) (*Driver, error) {
+	config, err := pgx.ParseConfig(opts.URL)
+	if err != nil {
+		return nil, twice.Errorf("bad-url", "the target's url is not a PostgreSQL address: %s", parseReason(err)).
+			WithNext("write postgres://USER:PASSWORD@HOST:PORT/DATABASE, with special characters of the password as %%XX").
+			WithExit(twice.ExitProject)
+	}
+	opts = opts.defaults()
+	// Statements are described before each run and never kept prepared: a statement that was prepared before an ALTER
+	// TABLE of another session fails ("cached plan must not change result type"), and text-only modes guess the types of
+	// arguments. The price is a round trip for each statement with arguments.
+	config.DefaultQueryExecMode = pgx.QueryExecModeDescribeExec
+	config.StatementCacheCapacity, config.DescriptionCacheCapacity = 0, 0
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = 10 * time.Second
+	}
+	config.DialFunc = (&net.Dialer{KeepAliveConfig: keepAlive, Timeout: config.ConnectTimeout}).DialContext
+	d := &Driver{config: config, schema: opts.Schema, types: map[string]string{}}
+	prepare := stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
+		utc := &pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID,
+			Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}}
+		conn.TypeMap().RegisterType(utc)
+		return conn.PgConn().Exec(ctx, settings(opts)).Close()
+	})
+	d.sessions = stdlib.OpenDB(*config, prepare)
+	d.sessions.SetMaxIdleConns(-1)
+	d.asides = stdlib.OpenDB(*config, prepare)
+	d.asides.SetMaxOpenConns(1)
+	d.asides.SetConnMaxIdleTime(time.Minute)
+
+	var version string
+	if err := d.asides.QueryRowContext(ctx, "SHOW server_version_num").Scan(&version); err != nil {
+		d.Close()
+		return nil, d.Explain(err)
+	}
+	fmt.Sscan(version, &d.version)
+	if d.version < 140000 {
+		d.Close()
+		return nil, twice.Errorf("old-server", "the server is PostgreSQL %d; 14 is the oldest that works", d.version/10000)
+	}
+	return d, nil
+}
+
+func (o Options) defaults() Options {
+	if o.Schema == "" {
+		o.Schema = "public"
+	}
+	if o.LockTimeout == 0 {
+		o.LockTimeout = 5 * time.Minute
+	}
+	if o.IdleTimeout == 0 {
+		o.IdleTimeout = time.Minute
+	}
+	return o
+}
+
+// keepAlive finds a dead server in about half a minute.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 4}
+
+// Features implements engine.Driver.
+func (d *Driver) Features() engine.Features {
+	return engine.Features{
+		Name:              "postgres",
+		ConcurrentWriters: true,
+		SharedTarget:      true,
+		RowID:             "ctid",
+		Merge:             d.version >= 150000,
+		RenameSwap:        false, // views, grants and foreign keys point at a table by its identity
+		Fingerprint:       "pg-hashtext-1",
+	}
+}
+
+// Connect implements engine.Driver. Closing the connection ends the server's session, and its temporary tables with it.
+func (d *Driver) Connect(ctx context.Context) (*sql.Conn, error) {
+	conn, err := d.sessions.Conn(ctx)
+	return conn, d.Explain(err)
+}
+
+// Close implements engine.Driver. Sessions that are still open stay until they are closed.
+func (d *Driver) Close() error {
+	return errors.Join(d.sessions.Close(), d.asides.Close())
+}

@@ -1,0 +1,186 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+
+	duck "github.com/duckdb/duckdb-go/v2"
+
+	"github.com/twice-data/twice"
+	"github.com/twice-data/twice/engine"
+	"github.com/twice-data/twice/engine/duckdb"
+)
+
+// source is an input's files, open in a DuckDB of their own.
+type source struct {
+	rel     engine.Relation
+	driver  *duckdb.Driver
+	session *engine.Session
+	routes  []route
+}
+
+// openSource opens rel's files and finds how each column travels. Every column that cannot is reported.
+func openSource(ctx context.Context, rel engine.Relation) (*source, error) {
+	driver, err := duckdb.Open(ctx, duckdb.Options{})
+	if err != nil {
+		return nil, err
+	}
+	f := &source{rel: rel, driver: driver}
+	if err := f.attach(ctx); err != nil {
+		f.close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (f *source) attach(ctx context.Context) error {
+	var err error
+	if f.session, err = engine.Open(f.driver, nil).Session(ctx); err != nil {
+		return err
+	}
+	if err := f.driver.Attach(ctx, f.session, f.rel); err != nil {
+		return err
+	}
+	columns, err := f.driver.Describe(ctx, f.session, "SELECT * FROM "+quoteDuck(f.rel.Name))
+	if err != nil {
+		return err
+	}
+	var errs twice.Errors
+	for _, c := range columns {
+		r, ok := routeFor(c)
+		if !ok {
+			errs = append(errs, cannotTravel(f.rel, c.Name, c.Type, "which PostgreSQL has no counterpart for"))
+		}
+		f.routes = append(f.routes, r)
+	}
+	if len(errs) == 1 {
+		return errs[0]
+	}
+	return errs.Err()
+}
+
+func (f *source) close() {
+	if f.session != nil {
+		_ = f.session.Close() // nothing was written
+	}
+	_ = f.driver.Close()
+}
+
+// stream writes the rows to w as the body of a binary COPY and returns their number. DuckDB gives them to a function of
+// ours, chunk by chunk and from several threads: its driver for database/sql would first collect the whole result.
+func (f *source) stream(ctx context.Context, w io.Writer) (int64, error) {
+	out := &sink{source: f, w: w}
+	conn, err := f.driver.Connect(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	if err := duck.RegisterScalarUDF(conn, "twice_copy", out); err != nil {
+		return 0, err
+	}
+	if _, err := w.Write([]byte("PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00")); err != nil {
+		return 0, err
+	}
+	exprs := make([]string, len(f.routes))
+	for i, r := range f.routes {
+		exprs[i] = r.expr(quoteDuck(r.name))
+	}
+	var rows int64
+	err = f.session.Query(ctx, "read "+f.rel.Name,
+		"SELECT count(twice_copy("+strings.Join(exprs, ", ")+")) FROM "+quoteDuck(f.rel.Name),
+		func(r *sql.Rows) error { return r.Scan(&rows) })
+	if failed := out.failed(); failed != nil {
+		return 0, failed
+	}
+	if err != nil {
+		return 0, err
+	}
+	_, err = w.Write([]byte{0xff, 0xff}) // no more tuples
+	return rows, err
+}
+
+// sink is the function that DuckDB gives the rows to.
+type sink struct {
+	source *source
+	w      io.Writer // takes whole chunks from several threads at once
+
+	mu  sync.Mutex
+	err error // the first one, as DuckDB keeps only its text
+}
+
+// Config implements duckdb.ScalarFunc.
+func (s *sink) Config() duck.ScalarFuncConfig {
+	anything, err := duck.NewTypeInfo(duck.TYPE_ANY)
+	if err != nil {
+		panic(err) // the type is a constant
+	}
+	boolean, err := duck.NewTypeInfo(duck.TYPE_BOOLEAN)
+	if err != nil {
+		panic(err)
+	}
+	return duck.ScalarFuncConfig{ResultTypeInfo: boolean, VariadicTypeInfo: anything, Volatile: true, SpecialNullHandling: true}
+}
+
+// Executor implements duckdb.ScalarFunc.
+func (s *sink) Executor() duck.ScalarFuncExecutor {
+	return duck.ScalarFuncExecutor{ChunkContextExecutor: func(_ context.Context, state *duck.ChunkIteratorState) error {
+		err := s.chunk(state)
+		if err != nil {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if s.err == nil {
+				s.err = err
+			}
+		}
+		return err
+	}}
+}
+
+func (s *sink) failed() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// buffers of chunks that were sent.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// chunk encodes a chunk of rows and sends it.
+func (s *sink) chunk(state *duck.ChunkIteratorState) error {
+	in := state.GetInputChunk()
+	cells := make([]cells, len(s.source.routes))
+	for i, r := range s.source.routes {
+		var err error
+		if cells[i], err = r.cells(in, i); err != nil {
+			return err
+		}
+	}
+	pooled := buffers.Get().(*[]byte)
+	defer buffers.Put(pooled)
+	buf := (*pooled)[:0]
+	for row := range in.GetSize() {
+		buf = binary.BigEndian.AppendUint16(buf, uint16(len(cells)))
+		for i, cell := range cells {
+			var err error
+			if buf, err = cell(buf, row); err != nil {
+				return s.blame(err, s.source.routes[i])
+			}
+		}
+	}
+	*pooled = buf
+	_, err := s.w.Write(buf)
+	return err // the results stay as DuckDB made them, not NULL: all it does with them is count
+}
+
+func (s *sink) blame(err error, r route) error {
+	var value valueError
+	if errors.As(err, &value) {
+		return cannotTravel(s.source.rel, r.name, r.from, "and holds "+value.why)
+	}
+	return err
+}
