@@ -59,7 +59,7 @@ type Expr struct {
 	Ordinal int      // ORDER BY 2, GROUP BY 2: the 1-based position of an output column; 0: not one
 	Const   bool     // a literal or a parameter
 	All     bool     // ORDER BY ALL: every output column
-	Casts   []string // types that it, or a part of it, is cast to, in lower case
+	Casts   []string // types that it, or parts of it that are not cast again, are cast to, in lower case
 	Call    *Call    // if it is nothing but a call
 }
 

@@ -49,7 +49,7 @@ func (r *reader) exprIn(n node, f frame) engine.Expr {
 		}
 	case "CAST":
 		child := r.exprIn(n.node("child"), f)
-		e.Const, e.Casts = child.Const, append(child.Casts, castType(n.node("cast_type")))
+		e.Const, e.Casts = child.Const, []string{castType(n.node("cast_type"))}
 	case "SUBQUERY":
 		sub := r.selectNode(n.node("subquery").node("node"), f.scope)
 		sub.Exists = strings.HasSuffix(n.text("subquery_type"), "EXISTS")
