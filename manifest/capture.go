@@ -1,0 +1,48 @@
+package manifest
+
+import (
+	"context"
+	"io"
+
+	"github.com/twice-data/twice"
+)
+
+// Store keeps captures: the bytes of inputs that cannot be read twice, under their SHA-256. It may be used by several
+// goroutines and several processes.
+type Store interface {
+	// Put keeps what r gives, to its end, and answers with its size and hash. When it returns the bytes are durable;
+	// when it fails, or the process dies in it, nothing is there under any name. Bytes that are there already may be put
+	// again, which mends them if they were damaged. An error of r comes back as it is; no room is "disk-full".
+	Put(ctx context.Context, r io.Reader) (twice.File, error)
+
+	// Open gives a capture's bytes, which are checked on their way: instead of io.EOF the last Read returns the Error
+	// "capture-damaged" if they are not those that were put, so that only what was read to its end can be relied on. A
+	// capture that is not there is "capture-missing".
+	Open(ctx context.Context, sha string) (io.ReadCloser, error)
+
+	// List gives every capture, sorted by hash, with its size and the time when it was put last.
+	List(ctx context.Context) ([]twice.File, error)
+
+	// Delete removes a capture for good. One that is not there is no error.
+	Delete(ctx context.Context, sha string) error
+}
+
+func captureMissing(sha, where string) *twice.Error {
+	return twice.Errorf("capture-missing", "the capture %.12s… is not in %s", sha, where).
+		WithNext("put the store back from a backup, or run without --pinned to capture the input anew")
+}
+
+func captureDamaged(sha, where, why string) *twice.Error {
+	return twice.Errorf("capture-damaged", "the capture %.12s… in %s is damaged: %s", sha, where, why).
+		WithNext("put the store back from a backup, or run without --pinned to capture the input anew")
+}
+
+// isHash says whether s is a SHA-256 as captures are named.
+func isHash(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return len(s) == 64
+}
