@@ -10,21 +10,36 @@ import (
 // catalog is what Parse has to know of a database to read a SELECT: which functions fold rows, and what its views and
 // macros stand for.
 type catalog struct {
+	*library
 	conn      *sql.Conn
-	database  string              // the target's own name
-	builtin   map[string]function // by lower-case name
-	macros    map[string][]macro  // of users, by lower-case name: they hide builtin functions
-	views     map[string]view     // by lower-case schema.name
-	system    map[string]bool     // internal views by lower-case name
-	statement map[string][]node   // parsed definitions, by text
+	database  string            // the target's own name
+	views     map[string]view   // by lower-case schema.name
+	statement map[string][]node // parsed definitions, by text
+}
+
+// library is every function of a database. It is read once for a Driver: that takes DuckDB longer than everything else
+// that a SELECT needs, and nothing that twice runs makes a function while a Driver holds the database.
+type library struct {
+	mu      sync.Mutex          // guards what follows until it was read
+	builtin map[string]function // by lower-case name
+	user    map[string]function // macros; they hide builtin functions
+	system  map[string]bool     // internal views by lower-case name
 }
 
 // function is what duckdb_functions() says of a name, over all of its overloads.
 type function struct {
 	aggregate bool
-	stability string // the least stable of the overloads; empty where the catalogue does not know
+	stability int // of the least stable overload
 	macros    []macro
 }
+
+// Stabilities, in DuckDB's words. Of macros and table functions the catalogue does not know it.
+const (
+	unknown = iota
+	consistent
+	consistentWithinQuery
+	volatile
+)
 
 type macro struct {
 	definition string
@@ -36,103 +51,80 @@ type view struct {
 	query   string
 }
 
-// builtins holds the functions that come with the library: they are the same in every database of the process.
-var builtins struct {
-	sync.Mutex
-	functions map[string]function
-	system    map[string]bool
-}
-
-func readCatalog(ctx context.Context, conn *sql.Conn) (*catalog, error) {
-	c := &catalog{conn: conn, macros: map[string][]macro{}, views: map[string]view{}, statement: map[string][]node{}}
+func (d *Driver) readCatalog(ctx context.Context, conn *sql.Conn) (*catalog, error) {
+	if err := d.library.read(ctx, conn); err != nil {
+		return nil, err
+	}
+	c := &catalog{library: &d.library, conn: conn, views: map[string]view{}, statement: map[string][]node{}}
 	if err := conn.QueryRowContext(ctx, "SELECT current_database()").Scan(&c.database); err != nil {
-		return nil, err
-	}
-	if err := c.readBuiltins(ctx); err != nil {
-		return nil, err
-	}
-	if err := c.readMacros(ctx); err != nil {
 		return nil, err
 	}
 	return c, c.readViews(ctx)
 }
 
-func (c *catalog) readBuiltins(ctx context.Context) error {
-	builtins.Lock()
-	defer builtins.Unlock()
-	if builtins.functions == nil {
-		functions, err := readFunctions(ctx, c.conn)
-		if err != nil {
-			return err
-		}
-		system := map[string]bool{}
-		const query = "SELECT DISTINCT lower(view_name) FROM duckdb_views() WHERE internal"
-		err = each(ctx, c.conn, query, func(rows *sql.Rows) error {
-			var name string
-			err := rows.Scan(&name)
-			system[name] = true
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		builtins.functions, builtins.system = functions, system
+func (l *library) read(ctx context.Context, conn *sql.Conn) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.builtin != nil {
+		return nil
 	}
-	c.builtin, c.system = builtins.functions, builtins.system
+	builtin, user, system := map[string]function{}, map[string]function{}, map[string]bool{}
+	const functions = `
+SELECT internal, lower(function_name), coalesce(macro_definition, ''), function_type = 'table_macro',
+  bool_or(function_type = 'aggregate'),
+  max(CASE stability WHEN 'CONSISTENT' THEN 1 WHEN 'CONSISTENT_WITHIN_QUERY' THEN 2 WHEN 'VOLATILE' THEN 3 ELSE 0 END)
+FROM duckdb_functions() WHERE function_type <> 'pragma' GROUP BY 1, 2, 3, 4`
+	err := each(ctx, conn, functions, func(rows *sql.Rows) error {
+		var internal bool
+		var name string
+		var m macro
+		var f function
+		if err := rows.Scan(&internal, &name, &m.definition, &m.table, &f.aggregate, &f.stability); err != nil {
+			return err
+		}
+		to := user
+		if internal {
+			to = builtin
+		}
+		to[name] = to[name].merge(f, m, name)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	const views = "SELECT DISTINCT lower(view_name) FROM duckdb_views() WHERE internal"
+	err = each(ctx, conn, views, func(rows *sql.Rows) error {
+		var name string
+		err := rows.Scan(&name)
+		system[name] = true
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	l.builtin, l.user, l.system = builtin, user, system
 	return nil
 }
 
-func readFunctions(ctx context.Context, conn *sql.Conn) (map[string]function, error) {
-	const query = `
-SELECT lower(function_name), function_type, coalesce(stability, ''), coalesce(macro_definition, '')
-FROM duckdb_functions() WHERE internal`
-	functions, macros := map[string]function{}, map[string][]macro{}
-	err := each(ctx, conn, query, func(rows *sql.Rows) error {
-		var name, kind, stability, definition string
-		if err := rows.Scan(&name, &kind, &stability, &definition); err != nil {
-			return err
-		}
-		switch kind {
-		case "macro", "table_macro":
-			macros[name] = append(macros[name], macro{definition, kind == "table_macro"})
-			return nil
-		case "pragma":
-			return nil
-		}
-		f := functions[name]
-		f.aggregate = f.aggregate || kind == "aggregate"
-		if instability[stability] > instability[f.stability] {
-			f.stability = stability
-		}
-		functions[name] = f
-		return nil
-	})
-	for name, ms := range macros {
-		f := functions[name]
-		for _, m := range ms {
-			// A builtin macro of pg_catalog may do no more than give a function another schema.
-			if !strings.Contains(m.definition, "."+name+"(") {
-				f.macros = append(f.macros, m)
-			}
-		}
-		functions[name] = f
+// merge adds an overload. A builtin macro that only gives a function another schema is none.
+func (f function) merge(overload function, m macro, name string) function {
+	f.aggregate = f.aggregate || overload.aggregate
+	f.stability = max(f.stability, overload.stability)
+	if m.definition != "" && !strings.Contains(m.definition, "."+name+"(") {
+		f.macros = append(f.macros, m)
 	}
-	return functions, err
+	return f
 }
 
-var instability = map[string]int{"CONSISTENT": 1, "CONSISTENT_WITHIN_QUERY": 2, "VOLATILE": 3}
-
-func (c *catalog) readMacros(ctx context.Context) error {
-	const query = `
-SELECT lower(function_name), macro_definition, function_type = 'table_macro'
-FROM duckdb_functions() WHERE NOT internal AND macro_definition IS NOT NULL`
-	return each(ctx, c.conn, query, func(rows *sql.Rows) error {
-		var name string
-		var m macro
-		err := rows.Scan(&name, &m.definition, &m.table)
-		c.macros[name] = append(c.macros[name], m)
-		return err
-	})
+// macrosOf are the definitions that a call of name may stand for.
+func (l *library) macrosOf(name string) []macro {
+	if f, ok := l.user[name]; ok {
+		return f.macros
+	}
+	if f := l.builtin[name]; f.stability == unknown {
+		return f.macros
+	}
+	return nil
 }
 
 func (c *catalog) readViews(ctx context.Context) error {

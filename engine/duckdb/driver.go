@@ -39,6 +39,8 @@ type Driver struct {
 
 	mu    sync.Mutex
 	types map[string]string // type names as they were written, to DuckDB's own
+
+	library library
 }
 
 // Open opens the database of o, and creates its file if there is none. A file that somebody else holds is an Error with

@@ -174,19 +174,9 @@ func (r *reader) orders(list []node, f frame) []engine.Expr {
 	return order
 }
 
-func (r *reader) macrosOf(name string) []macro {
-	if ms := r.catalog.macros[name]; ms != nil {
-		return ms
-	}
-	if f := r.catalog.builtin[name]; f.stability == "" {
-		return f.macros
-	}
-	return nil
-}
-
 // macros reads what a call stands for, as a part of the SELECT that it is in.
 func (r *reader) macros(c *engine.Call, f frame) {
-	for _, m := range r.macrosOf(c.Name) {
+	for _, m := range r.catalog.macrosOf(c.Name) {
 		if m.table {
 			continue
 		}

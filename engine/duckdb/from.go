@@ -99,7 +99,7 @@ func (r *reader) tableFunction(n node, sel *engine.Select, sc *scope) *engine.So
 	s := &engine.Source{Alias: strings.ToLower(n.text("function_name")), Lateral: len(sel.From) > 0}
 	s.Call = r.call(n, frame{sel: sel, scope: sc})
 	s.Call.Table = true
-	for _, m := range r.macrosOf(s.Call.Name) {
+	for _, m := range r.catalog.macrosOf(s.Call.Name) {
 		if m.table {
 			r.open("macro "+s.Call.Name, m.definition, s.Call.At, func(root node) {
 				s.Select, s.Call = r.selectNode(root, nil), nil

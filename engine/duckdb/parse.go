@@ -18,12 +18,11 @@ func (d *Driver) Parse(ctx context.Context, query string) (*engine.Query, error)
 		return nil, err
 	}
 	defer conn.Close()
-	q, err := parse(ctx, conn, query)
+	q, err := d.parse(ctx, conn, query)
 	return q, d.Explain(err)
 }
 
-// parse reads one SELECT with DuckDB's own parser, and opens the views and macros of the target that it names.
-func parse(ctx context.Context, conn *sql.Conn, query string) (*engine.Query, error) {
+func (d *Driver) parse(ctx context.Context, conn *sql.Conn, query string) (*engine.Query, error) {
 	statements, err := serialize(ctx, conn, query)
 	if err != nil {
 		return nil, err
@@ -32,7 +31,7 @@ func parse(ctx context.Context, conn *sql.Conn, query string) (*engine.Query, er
 		return nil, twice.Errorf("not-a-select", "expected one SELECT, got %d statements", len(statements)).
 			WithNext("keep one SELECT in the file: use WITH for intermediate steps").WithExit(twice.ExitProject)
 	}
-	c, err := readCatalog(ctx, conn)
+	c, err := d.readCatalog(ctx, conn)
 	if err != nil {
 		return nil, err
 	}

@@ -2,15 +2,14 @@ package duckdb
 
 import (
 	"context"
-	"database/sql"
 	"strings"
 
 	"github.com/twice-data/twice/engine"
 )
 
-// mislabelled are functions about which duckdb_functions().stability says "CONSISTENT" or nothing although their result
-// depends on more than their arguments.
-var mislabelled = map[string]engine.Volatility{
+// corrected are functions about which duckdb_functions().stability says "CONSISTENT" or nothing although their result
+// depends on more than their arguments; and one the other way round.
+var corrected = map[string]engine.Volatility{
 	"current_localtimestamp": engine.Stable,   // the clock; marked CONSISTENT
 	"current_localtime":      engine.Stable,   // the clock; marked CONSISTENT
 	"current_timestamp":      engine.Stable,   // the clock; a keyword, not in the catalogue
@@ -35,11 +34,8 @@ var mislabelled = map[string]engine.Volatility{
 	"rowid":                  engine.Volatile, // where a row happens to lie; changes when rows are written again
 	"nextval":                engine.Volatile, // a sequence; survives a rollback
 	"currval":                engine.Volatile, // a sequence
-}
 
-// harmless are functions that the catalogue marks as unstable for a reason that does not reach the result.
-var harmless = map[string]bool{
-	"error": true, // fails, always in the same way
+	"error": engine.Immutable, // marked VOLATILE so that it is not folded; it fails, always in the same way
 }
 
 // Volatility asks DuckDB's catalogue about functions, with the ones that it mislabels corrected.
@@ -49,35 +45,31 @@ func (d *Driver) Volatility(ctx context.Context, names []string) (map[string]eng
 		return nil, err
 	}
 	defer conn.Close()
-	known, err := volatility(ctx, conn, names)
-	return known, d.Explain(err)
-}
-
-// volatility asks DuckDB's catalogue about functions, by lower-case name.
-func volatility(ctx context.Context, conn *sql.Conn, names []string) (map[string]engine.Volatility, error) {
-	c := &catalog{conn: conn}
-	if err := c.readBuiltins(ctx); err != nil {
-		return nil, err
+	if err := d.library.read(ctx, conn); err != nil {
+		return nil, d.Explain(err)
 	}
 	known := map[string]engine.Volatility{}
 	for _, name := range names {
 		name = strings.ToLower(name)
-		if v, ok := mislabelled[name]; ok {
+		if v := d.library.volatility(name); v != "" {
 			known[name] = v
-			continue
-		}
-		stability := c.builtin[name].stability
-		if harmless[name] {
-			stability = "CONSISTENT"
-		}
-		switch stability {
-		case "CONSISTENT":
-			known[name] = engine.Immutable
-		case "CONSISTENT_WITHIN_QUERY":
-			known[name] = engine.Stable
-		case "VOLATILE":
-			known[name] = engine.Volatile
 		}
 	}
 	return known, nil
+}
+
+func (l *library) volatility(name string) engine.Volatility {
+	if v, ok := corrected[name]; ok {
+		return v
+	}
+	switch l.builtin[name].stability {
+	case consistent:
+		return engine.Immutable
+	case consistentWithinQuery:
+		return engine.Stable
+	case volatile:
+		return engine.Volatile
+	default:
+		return ""
+	}
 }
