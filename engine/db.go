@@ -165,11 +165,12 @@ func (s *Session) Tx(ctx context.Context, f func() error) error {
 			return ctx.Err()
 		}
 	}
-	if _, err := s.Exec(ctx, "begin", "BEGIN"); err != nil {
-		return err
-	}
 	s.inTx = true
-	if err := f(); err != nil {
+	_, err := s.Exec(ctx, "begin", "BEGIN")
+	if err == nil {
+		err = f()
+	}
+	if err != nil {
 		s.rollback(context.WithoutCancel(ctx))
 		return err
 	}
