@@ -1,0 +1,106 @@
+package project
+
+// descriptions are what the schemas say about each key, which editors show.
+var descriptions = map[string]string{
+	"header.Description":    "What the table holds.",
+	"header.Owner":          "Who answers for it.",
+	"header.Tags":           "For selecting pipelines: twice run tag:NAME.",
+	"header.Table":          "The table to fill: name or schema.name. Default: the file's path under pipelines/.",
+	"header.Write":          "How rows are written. Each way gives the same table when it is done twice.",
+	"header.TimeColumn":     "The column that says which window a row belongs to.",
+	"header.Window":         "Length of the windows; none, the default: the whole table at once.",
+	"header.Timezone":       "Windows follow the calendar of this zone of the IANA database; default: UTC.",
+	"header.Begin":          "The first window contains this date (2020-03-01) or RFC 3339 time.",
+	"header.End":            "No window ends after this date or RFC 3339 time.",
+	"header.UniqueKey":      "merge: the columns that identify a row.",
+	"header.Version":        "merge: a row replaces another only if this column is larger.",
+	"header.WhenMissing":    "merge: remove the keys that a full snapshot no longer has.",
+	"header.Lookback":       "Always redo the last N windows: for sources whose change cannot be seen.",
+	"header.BatchSize":      "Windows in one statement; default: 1.",
+	"header.OnSchemaChange": "What to do when the SELECT gives columns that the table has not; default: fail.",
+	"header.AllowEmpty":     "A result without rows may replace rows.",
+	"header.Inputs":         "What the SELECT reads besides other pipelines' tables, by the name it has in the SQL.",
+	"header.Columns":        "The contract: every column of the table.",
+	"header.Checks":         "Conditions on the rows about to become visible.",
+	"header.Allow":          "Lint rules that do not apply here, each with a reason.",
+
+	"inputHeader.Files":    "Files: a path with {start:%Y-%m-%d}, {end:…}, * and **, from the project's folder.",
+	"inputHeader.Table":    "A table of the target that no pipeline fills.",
+	"inputHeader.Postgres": "A query on a PostgreSQL database.",
+	"inputHeader.MySQL":    "A query on a MySQL or MariaDB database.",
+	"inputHeader.Command":  "What a program prints.",
+	"inputHeader.HTTP":     "What a server answers to GET.",
+	"inputHeader.Kafka":    "A Kafka topic.",
+	"inputHeader.OnError":  "kafka: what to do with a record that does not parse.",
+
+	"readerHeader.Format":      "How rows are written; default: from the file's name.",
+	"readerHeader.Compression": "Default: from the file's name.",
+	"readerHeader.Delimiter":   "csv: the character between values; default: detected.",
+	"readerHeader.Quote":       "csv: the character around values; default: detected.",
+	"readerHeader.Escape":      "csv: the character before a quote inside a value; default: detected.",
+	"readerHeader.Header":      "csv: whether the first line names the columns; default: detected.",
+	"readerHeader.Skip":        "csv: lines before the header.",
+	"readerHeader.Encoding":    "csv, ndjson: an encoding, or several: the first that fits is taken; default: utf-8.",
+	"readerHeader.Null":        "csv: the texts that mean NULL; default: the empty one.",
+	"readerHeader.Columns":     "Columns that must be found, in DuckDB's types.",
+
+	"queryHeader.URL":   "The connection's URL, usually \"${VAR}\".",
+	"queryHeader.Query": "A SELECT; $start and $end are the window's bounds.",
+
+	"httpHeader.URL":     "The address; {start:%Y-%m-%d} and {end:…} are the window's bounds.",
+	"httpHeader.Headers": "Headers of the request; secrets as \"${VAR}\".",
+	"httpHeader.Records": "Dotted path of the list of records in a JSON answer.",
+	"httpHeader.Next":    "Dotted path of the next page's address, or link for the Link header.",
+	"httpHeader.Page":    "Query parameter that counts pages from 1 until one is empty.",
+	"httpHeader.Timeout": "Limit for one answer, such as 30s.",
+
+	"kafkaHeader.Brokers": "host:port, one or several.",
+	"kafkaHeader.Topic":   "The topic.",
+	"kafkaHeader.Options": "Settings of the connection: SASL, TLS, schema registry.",
+
+	"columnHeader.Name":           "The column.",
+	"columnHeader.Type":           "Its type, in the target's words.",
+	"columnHeader.Description":    "What it holds.",
+	"columnHeader.NotNull":        "Short for a not_null check.",
+	"columnHeader.Unique":         "Short for a unique check.",
+	"columnHeader.AcceptedValues": "Short for an accepted_values check.",
+	"columnHeader.Relationships":  "Short for a relationships check: table.column.",
+
+	"checkHeader.Name":           "How it is shown.",
+	"checkHeader.OnFail":         "block, the default: nothing is written; warn: it is said.",
+	"checkHeader.NotNull":        "Columns without NULL.",
+	"checkHeader.Unique":         "Columns whose values, together, occur once.",
+	"checkHeader.AcceptedValues": "What a column may hold besides NULL.",
+	"checkHeader.Rows":           "Bounds on the number of rows.",
+	"checkHeader.Relationships":  "Every value is found in another table.",
+	"checkHeader.SQL":            "A SELECT of the rows that are wrong; {rows} stands for the rows.",
+
+	"acceptedHeader.Column": "The column.",
+	"acceptedHeader.Values": "Its values.",
+
+	"rowsHeader.Min": "At least so many.",
+	"rowsHeader.Max": "At most so many.",
+
+	"relationshipsHeader.Column": "The column.",
+	"relationshipsHeader.To":     "table.column that holds its values.",
+
+	"waiverHeader.Rule":   "The lint rule, as twice check names it.",
+	"waiverHeader.Reason": "Why it is safe.",
+
+	"commandHeader.Run":     "The program and its arguments.",
+	"commandHeader.Timeout": "Limit for the program, such as 10m.",
+
+	"readerColumn.Name":     "The column.",
+	"readerColumn.Type":     "Its type, in DuckDB's words; default: detected.",
+	"readerColumn.Aliases":  "Its names in older or newer files.",
+	"readerColumn.Optional": "NULL in files without it.",
+
+	"projectFile.Project":       "Name of the project.",
+	"projectFile.DefaultTarget": "Target of a run without --target. Needed when there are several.",
+	"projectFile.Targets":       "The databases to write to, by name.",
+
+	"targetFile.Engine": "Kind of database.",
+	"targetFile.Path":   "duckdb: the database file, relative to the project's folder.",
+	"targetFile.URL":    "postgres: postgres://user:password@host/database, usually \"${VAR}\".",
+	"targetFile.Schema": "Schema for tables that name none; the engine's default otherwise.",
+}

@@ -1,0 +1,5 @@
+/* @twice
+table: orders
+write: append
+*/
+select 1 as id
