@@ -62,7 +62,7 @@ func TestResolveFindsFiles(t *testing.T) {
 	dir := t.TempDir()
 	outside := t.TempDir()
 	for _, name := range []string{
-		"in/2020-03-01.csv", "in/2020-03-01-b.csv", "in/2020-03-02.csv", "in/.2020-03-01.csv.part", "in/deep/er/x.csv",
+		"in/2020-03-01.csv", "in/2020-03-01-b.csv", "in/2020-03-02.csv", "in/.2020-03-03.csv", "in/.2020-03-01.csv.part", "in/deep/er/x.csv",
 		"in/deep/y.csv", "in/deep/.hidden/z.csv", "in/{a,b}.csv", "in/folder.csv/inner.csv", "in/a[1].csv", "in/a1.csv",
 	} {
 		put(t, dir, name, "id\n"+name)
@@ -92,7 +92,7 @@ func TestResolveFindsFiles(t *testing.T) {
 			"in/deep/y.csv in/folder.csv/inner.csv in/{a,b}.csv"},
 		{"in/deep/**", nil, "in/deep/er/x.csv in/deep/y.csv"},
 		{"in/d*/y.csv", nil, "in/deep/y.csv"},
-		{"in/.*", nil, "in/.2020-03-01.csv.part"},
+		{"in/.*", nil, "in/.2020-03-01.csv.part in/.2020-03-03.csv"},
 		{"in/{a,b}.csv", nil, "in/{a,b}.csv"},
 		{"in/{a,*.csv", nil, "in/{a,b}.csv"},
 		{`in/a\[1].csv`, nil, "in/a[1].csv"},
