@@ -4,7 +4,8 @@ import "github.com/twice-data/twice"
 
 // Query is what an engine's own parser says about a SELECT, as far as the dependency graph and lint need it. Names are in
 // lower case unless they were quoted. Views and macros of the target are opened: what is found inside one carries Via,
-// and stands at the place where the text names it.
+// and stands at the place where the text names it. A driver may add calls that only the bound plan shows: they have no
+// place and belong to no SELECT.
 type Query struct {
 	Tables  []TableRef // every relation that is read, through CTEs and subqueries; names of CTEs are not among them
 	Calls   []*Call    // every function call, window call, table function and function that is written like a column

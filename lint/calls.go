@@ -18,6 +18,7 @@ func (c *checker) calls() {
 			c.report("volatile-function", call.Place, "%s is %s: its result changes from one run to the next",
 				call.Name, c.volatility[call.Name])
 		}
+		c.floatSum(call)
 		if call.In == nil {
 			continue
 		}
@@ -25,7 +26,6 @@ func (c *checker) calls() {
 			c.ranking(call)
 		}
 		c.aggregate(call)
-		c.floatSum(call)
 	}
 }
 
@@ -215,7 +215,7 @@ func (c *checker) isFloat(sel *engine.Select, e engine.Expr, depth int) bool {
 			return true
 		}
 	}
-	if e.Column == "" || depth > 20 {
+	if sel == nil || e.Column == "" || depth > 20 {
 		return false
 	}
 	for _, s := range sel.From {

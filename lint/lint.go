@@ -124,7 +124,7 @@ type checker struct {
 	query      *engine.Query
 	volatility map[string]engine.Volatility
 	findings   []Finding
-	seen       map[string]bool // rule and place: one finding for each is enough
+	seen       map[string]bool // rules, and rule and place: one finding for each is enough
 	decided    map[string]bool // answers of decides, by SELECT and names
 }
 
@@ -139,13 +139,10 @@ func (c *checker) report(name string, p engine.Place, format string, args ...any
 		message += " (through " + p.Via + ")"
 	}
 	place := fmt.Sprintf("%s at %d", name, p.At)
-	if p.At < 0 {
-		place += message
+	if c.seen[place] || p.At < 0 && c.seen[name] {
+		return // without a place it is only news if the rule found nothing yet
 	}
-	if c.seen[place] {
-		return
-	}
-	c.seen[place] = true
+	c.seen[name], c.seen[place] = true, true
 	c.add(name, line, message, rule(name).Cure)
 }
 

@@ -29,6 +29,7 @@ func target(t testing.TB) *duckdb.Driver {
 	defer conn.Close()
 	for _, s := range []string{
 		"create schema raw",
+		"create table facts (day date, id int, weight double, note varchar)",
 		"create table raw.things (id int, name varchar, moment timestamp)",
 		"create view raw.recent as select id, moment from raw.things where moment > now() - interval 1 day",
 		`create view some_things ("the id", name) as select id, name from raw.things limit 5`,
@@ -357,6 +358,8 @@ func TestAggregates(t *testing.T) {
 		{sql: "select sum(amount), sum(id) from items"},
 		{sql: "with a as (select price as p, * from items) select sum(p), sum(price) from a", want: float + "; " + float},
 		{sql: "select sum(score) from mart.customers", want: float},
+		{sql: "select day,\n sum(weight) from facts where day > $start group by day", want: float}, // seen in the bound plan
+		{sql: "select sum(id), sum(weight::decimal(9,2)), avg(weight::int) from facts"},
 		{sql: "select stddev(x), corr(x, y) from orders", want: float + "; " + float},
 	})
 }

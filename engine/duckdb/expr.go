@@ -1,7 +1,6 @@
 package duckdb
 
 import (
-	"sort"
 	"strings"
 
 	"github.com/twice-data/twice/engine"
@@ -93,15 +92,9 @@ func (r *reader) column(n node, e *engine.Expr, f frame) {
 	r.macros(c, f)
 }
 
-// children reads every expression and subquery below n, and gives the types that they are cast to. Keys are visited in
-// order, so that two readings of a text give the same Query.
+// children reads every expression and subquery below n, and gives the types that they are cast to.
 func (r *reader) children(n node, f frame) (casts []string) {
-	keys := make([]string, 0, len(n))
-	for key := range n {
-		keys = append(keys, key)
-	}
-	sort.Strings(keys)
-	for _, key := range keys {
+	for _, key := range n.keys() {
 		casts = append(casts, r.descend(n[key], f)...)
 	}
 	return casts

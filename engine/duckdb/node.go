@@ -3,6 +3,7 @@ package duckdb
 import (
 	"bytes"
 	"encoding/json"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -45,6 +46,16 @@ func (n node) texts(key string) []string {
 		}
 	}
 	return ss
+}
+
+// keys are in order, so that two readings of a tree go the same way.
+func (n node) keys() []string {
+	keys := make([]string, 0, len(n))
+	for key := range n {
+		keys = append(keys, key)
+	}
+	sort.Strings(keys)
+	return keys
 }
 
 // at is the node's byte offset; the tree writes an absent one as 2^64-1.

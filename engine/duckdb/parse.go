@@ -37,6 +37,7 @@ func (d *Driver) parse(ctx context.Context, conn *sql.Conn, query string) (*engi
 	}
 	r := &reader{ctx: ctx, catalog: c, query: &engine.Query{}}
 	r.selectNode(statements[0], nil)
+	r.boundCalls(query)
 	return r.query, r.err
 }
 
