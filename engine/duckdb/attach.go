@@ -36,9 +36,9 @@ func (s *source) find(name string) *column {
 	return nil
 }
 
-// Attach makes rel's files readable as a temporary view. Declared columns have their declared names and types, and a file
-// without one is an error unless it is optional; other columns of the files come along as they are. A value that does not
-// fit its column's type is an error of the statement that reads it.
+// Attach makes rel's files readable as a temporary view. Declared columns have their declared names and types, and a
+// file without one is an error unless it is optional; other columns of the files come along as they are. A value that
+// does not fit its column's type is an error of the statement that reads it.
 func (d *Driver) Attach(ctx context.Context, s *engine.Session, rel engine.Relation) error {
 	query, err := d.relation(ctx, rel)
 	if err != nil {
@@ -60,8 +60,8 @@ func place(err error, rel engine.Relation) error {
 	return &e
 }
 
-// relation is the SELECT that reads rel's files. The files are looked at on connections of their own: an error there must
-// not end the session's transaction.
+// relation is the SELECT that reads rel's files. The files are looked at on connections of their own: an error there
+// must not end the session's transaction.
 func (d *Driver) relation(ctx context.Context, rel engine.Relation) (string, error) {
 	conn, err := d.db.Conn(ctx)
 	if err != nil {
@@ -70,8 +70,9 @@ func (d *Driver) relation(ctx context.Context, rel engine.Relation) (string, err
 	defer conn.Close()
 	for _, c := range rel.Reader.Columns {
 		if _, known := d.typeName(c.Type); c.Type != "" && !known {
-			return "", twice.Errorf("unknown-type", "DuckDB has no type %s, which the column %s of the input %s is declared to have",
-				c.Type, c.Name, rel.Name).WithNext("see https://duckdb.org/docs/stable/sql/data_types/overview for the types").WithExit(twice.ExitProject)
+			return "", twice.Errorf("unknown-type", "DuckDB has no type %s, as which the column %s of input %s is declared",
+				c.Type, c.Name, rel.Name).WithExit(twice.ExitProject).
+				WithNext("see https://duckdb.org/docs/stable/sql/data_types/overview for the types")
 		}
 	}
 	l := look{ctx: ctx, conn: conn, reader: rel.Reader}
@@ -146,8 +147,8 @@ func missing(src *source, want twice.ReaderColumn) error {
 	}
 	e := twice.Errorf("missing-column", "%s has no column %s; it has %s", src.path, want.Name, strings.Join(names, ", "))
 	if near := nearest(want.Name, names); near != "" {
-		return e.WithNext("if %s is its name in this file, add aliases: [%s] to the column %s; if files may lack it, optional: true",
-			near, near, want.Name)
+		return e.WithNext("if %s is its name in this file, add aliases: [%s] to the column %s; "+
+			"if files may lack it, optional: true", near, near, want.Name)
 	}
 	return e.WithNext("add aliases: [its name in this file] to the column %s, or optional: true", want.Name)
 }
@@ -186,8 +187,8 @@ func (d *Driver) settleTypes(sources []*source, declared []twice.ReaderColumn) {
 	}
 }
 
-// widest is a type that reads all text that a and b read: numbers stay numbers, everything else is text, as it stands in
-// the file.
+// widest is a type that reads all text that a and b read: numbers stay numbers, everything else is text, as it stands
+// in the file.
 func widest(a, b string) string {
 	number := func(t string) bool { return t == "BIGINT" || t == "DOUBLE" }
 	switch {
@@ -247,8 +248,9 @@ func (s *source) expr(c column) string {
 	if s.typed || c.want == c.typ {
 		return name
 	}
-	return fmt.Sprintf("CASE WHEN %[1]s IS NOT NULL AND TRY_CAST(%[1]s AS %[2]s) IS NULL THEN error(%[3]s || %[4]s || "+
-		"': column ' || %[5]s || ' has ' || CAST(%[1]s AS VARCHAR) || ', which is no ' || %[6]s) ELSE TRY_CAST(%[1]s AS %[2]s) END",
+	return fmt.Sprintf("CASE WHEN %[1]s IS NOT NULL AND TRY_CAST(%[1]s AS %[2]s) IS NULL "+
+		"THEN error(%[3]s || %[4]s || ': column ' || %[5]s || ' has ' || CAST(%[1]s AS VARCHAR) || "+
+		"', which is no ' || %[6]s) ELSE TRY_CAST(%[1]s AS %[2]s) END",
 		name, c.want, engine.Literal(raised), engine.Ident(fileColumn), engine.Literal(c.file), engine.Literal(c.want))
 }
 

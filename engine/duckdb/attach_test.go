@@ -108,6 +108,12 @@ func TestAttachReadsWhatIsThere(t *testing.T) {
 			rows: "{'id': 01, 'cases': 7.00, 'tests': NULL, 'note': NULL}\n" +
 				"{'id': 02, 'cases': 8.00, 'tests': NULL, 'note': n}",
 		},
+		"every column pinned": {
+			files:   []string{"a.csv", "n,d\n1,06/03/2020\n" + strings.Repeat("2,07/03/2020\n", 30000) + "3,25/03/2020\n"},
+			reader:  twice.Reader{Columns: []twice.ReaderColumn{{Name: "n", Type: "varchar"}, {Name: "d", Type: "date"}}},
+			columns: "n VARCHAR, d DATE", rows: "{'n': 1, 'd': 2020-03-06}\n" + strings.Repeat("{'n': 2, 'd': 2020-03-07}\n", 30000) +
+				"{'n': 3, 'd': 2020-03-25}",
+		},
 		"declared names tell a header from rows": {
 			files: []string{"a.csv", "a,b\n"}, reader: twice.Reader{Columns: []twice.ReaderColumn{{Name: "a", Type: "int"}}},
 			columns: "a INTEGER, b VARCHAR",

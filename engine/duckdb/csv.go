@@ -17,15 +17,21 @@ type sniffed struct {
 	columns              []column
 }
 
-// csv looks at a CSV file as a whole: names, dialect and types. DuckDB's sniffer skips lines that do not fit at the top of
-// a file, and takes lines of unequal length for one wide column; here the first is switched off and the second an error.
+// csv looks at a CSV file as a whole: names, dialect and types. DuckDB's sniffer skips lines that do not fit at the top
+// of a file, and takes lines of unequal length for one wide column; here the first is switched off and the second an
+// error.
 func (l look) csv(path string, gz bool) (*source, error) {
-	strict, err := l.sniff(path, gz)
+	// The types of declared columns need no look at every line; a date's format does.
+	quick, err := l.sniff(path, gz, "sample_size = 20480")
+	if err == nil && l.allTyped(quick) && quick.date == "" && quick.timestamp == "" {
+		return l.csvSource(path, gz, quick), nil
+	}
+	strict, err := l.sniff(path, gz, "sample_size = -1")
 	if err == nil && (len(strict.columns) > 1 || l.found(strict) > 0) {
 		strict = l.declaredHeader(path, gz, strict)
 		return l.csvSource(path, gz, strict), nil
 	}
-	ragged, raggedErr := l.sniff(path, gz, "null_padding = true")
+	ragged, raggedErr := l.sniff(path, gz, "sample_size = -1", "null_padding = true")
 	switch {
 	case raggedErr == nil && len(ragged.columns) > 1:
 		return l.ragged(path, gz, ragged)
@@ -33,8 +39,8 @@ func (l look) csv(path string, gz bool) (*source, error) {
 		return nil, inFile(path, err)
 	}
 	if lines := l.preamble(path, gz); lines > 0 {
-		return nil, twice.Errorf("bad-input", "%s: the first line is not the header: %s", path, shorten(strict.columns[0].file)).
-			WithNext("set skip: %d", lines)
+		return nil, twice.Errorf("bad-input", "%s: the first line is not the header: %s",
+			path, shorten(strict.columns[0].file)).WithNext("set skip: %d", lines)
 	}
 	if likelyDelimiter(strict.columns[0].file) != "" {
 		return nil, l.wrongDelimiter(path, strict)
@@ -45,7 +51,7 @@ func (l look) csv(path string, gz bool) (*source, error) {
 func (l look) sniff(path string, gz bool, extra ...string) (sniffed, error) {
 	r := l.reader
 	args := append([]string{
-		pathLiteral(path), "sample_size = -1", "comment = ''", "hive_partitioning = false", compression(gz),
+		pathLiteral(path), "comment = ''", "hive_partitioning = false", compression(gz),
 		fmt.Sprintf("skip = %d", r.Skip),
 	}, extra...)
 	for _, o := range []struct{ name, value string }{{"delim", r.Delimiter}, {"quote", r.Quote}, {"escape", r.Escape}} {
@@ -61,7 +67,8 @@ func (l look) sniff(path string, gz bool, extra ...string) (sniffed, error) {
 		CAST(to_json(Columns) AS VARCHAR) FROM sniff_csv(` + strings.Join(args, ", ") + ")"
 	var s sniffed
 	var columns string
-	err := l.conn.QueryRowContext(l.ctx, query).Scan(&s.delim, &s.quote, &s.escape, &s.header, &s.date, &s.timestamp, &columns)
+	err := l.conn.QueryRowContext(l.ctx, query).
+		Scan(&s.delim, &s.quote, &s.escape, &s.header, &s.date, &s.timestamp, &columns)
 	if err != nil {
 		return s, err
 	}
@@ -80,8 +87,10 @@ func (l look) sniff(path string, gz bool, extra ...string) (sniffed, error) {
 // preamble is the number of lines before the columns begin, which the sniffer would skip by itself.
 func (l look) preamble(path string, gz bool) int {
 	var lines, columns int
-	query := fmt.Sprintf("SELECT SkipRows, len(Columns) FROM sniff_csv(%s, comment = '', %s)", pathLiteral(path), compression(gz))
-	if err := l.conn.QueryRowContext(l.ctx, query).Scan(&lines, &columns); err != nil || columns < 2 || l.reader.Skip > 0 {
+	query := fmt.Sprintf("SELECT SkipRows, len(Columns) FROM sniff_csv(%s, comment = '', %s)",
+		pathLiteral(path), compression(gz))
+	err := l.conn.QueryRowContext(l.ctx, query).Scan(&lines, &columns)
+	if err != nil || columns < 2 || l.reader.Skip > 0 {
 		return 0
 	}
 	return lines
@@ -126,13 +135,25 @@ func (l look) found(s sniffed) int {
 	return n
 }
 
-// declaredHeader takes the first line for the header if declared names are in it. Without values of another type under it,
-// the sniffer cannot know.
+// allTyped says that s has a header and that each of its columns is declared with a type.
+func (l look) allTyped(s sniffed) bool {
+	src := source{columns: s.columns}
+	typed := map[*column]bool{}
+	for _, want := range l.reader.Columns {
+		if got := src.declared(want); got != nil && want.Type != "" {
+			typed[got] = true
+		}
+	}
+	return s.header && len(typed) == len(s.columns)
+}
+
+// declaredHeader takes the first line for the header if declared names are in it. Without values of another type under
+// it, the sniffer cannot know.
 func (l look) declaredHeader(path string, gz bool, s sniffed) sniffed {
 	if l.reader.Header != nil || s.header || l.found(s) > 0 || len(l.reader.Columns) == 0 {
 		return s
 	}
-	if again, err := l.sniff(path, gz, "header = true"); err == nil && l.found(again) > 0 {
+	if again, err := l.sniff(path, gz, "sample_size = -1", "header = true"); err == nil && l.found(again) > 0 {
 		return again
 	}
 	return s
@@ -222,11 +243,11 @@ func (l look) wrongDelimiter(path string, s sniffed) error {
 	header := s.columns[0].file
 	likely := likelyDelimiter(header)
 	if l.reader.Delimiter != "" {
-		return twice.Errorf("bad-input", "%s: with the delimiter %q the file has one column, %s", path, l.reader.Delimiter, shorten(header)).
-			WithNext("set delimiter: %q", likely)
+		return twice.Errorf("bad-input", "%s: with the delimiter %q the file has one column, %s",
+			path, l.reader.Delimiter, shorten(header)).WithNext("set delimiter: %q", likely)
 	}
-	return twice.Errorf("bad-input", "%s: no delimiter gives all its lines the same number of columns; the first is %s", path, shorten(header)).
-		WithNext("mend the file, or set delimiter: %q and declare the columns", likely)
+	return twice.Errorf("bad-input", "%s: no delimiter gives all its lines the same number of columns; the first is %s",
+		path, shorten(header)).WithNext("mend the file, or set delimiter: %q and declare the columns", likely)
 }
 
 // likelyDelimiter is the character that probably separates the fields of a header, or nothing.

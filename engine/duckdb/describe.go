@@ -62,8 +62,8 @@ func (d *Driver) typeName(name string) (string, bool) {
 	return own, true
 }
 
-// RowHash is DuckDB's own hash over the columns. Integers of any width hash alike; decimals of another scale, doubles and
-// text do not.
+// RowHash is DuckDB's own hash over the columns. Integers of any width hash alike; decimals of another scale, doubles
+// and text do not.
 func (d *Driver) RowHash(alias string, columns []twice.Column) string {
 	if len(columns) == 0 {
 		return "hash(0)"

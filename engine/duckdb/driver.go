@@ -65,12 +65,12 @@ func Open(ctx context.Context, o Options) (*Driver, error) {
 	return d, nil
 }
 
-// dsn is the path with the settings that DuckDB takes when it opens. checkpoint_threshold 0 leaves no WAL behind a commit:
-// a commit that dies in the middle of a large WAL can come back in part.
+// dsn is the path with the settings that DuckDB takes when it opens. checkpoint_threshold 0 leaves no WAL behind a
+// commit: a commit that dies in the middle of a large WAL can come back in part.
 func (o Options) dsn() (string, error) {
 	if strings.ContainsAny(o.Path, "?#%") {
-		return "", twice.Errorf("bad-path", "the path %s has one of the characters ? # %% in it, which DuckDB's driver does not open",
-			o.Path).WithNext("rename the file or its folder").WithExit(twice.ExitProject)
+		return "", twice.Errorf("bad-path", "the path %s has one of the characters ? # %% in it, "+
+			"which DuckDB's driver does not open", o.Path).WithNext("rename the file or its folder").WithExit(twice.ExitProject)
 	}
 	set := url.Values{
 		"checkpoint_threshold":         {"0MB"},
@@ -99,14 +99,16 @@ func (o Options) dsn() (string, error) {
 	return path + "?" + set.Encode(), nil
 }
 
-// newConnector opens the database. The time zone is not among the settings of the dsn because its extension is not there
-// yet when DuckDB reads them.
+// newConnector opens the database. The time zone is not among the settings of the dsn because its extension is not
+// there yet when DuckDB reads them.
 func newConnector(dsn string) (driver.Connector, error) {
 	return duckdb.NewConnector(dsn, func(conn driver.ExecerContext) error {
 		_, err := conn.ExecContext(context.Background(), "SET GLOBAL TimeZone = 'UTC'", nil)
 		return err
 	})
 }
+
+var _ engine.Driver = (*Driver)(nil)
 
 // Features of DuckDB: MERGE, but one writer and one process at a time.
 func (d *Driver) Features() engine.Features {
@@ -115,7 +117,7 @@ func (d *Driver) Features() engine.Features {
 		RowID:       "rowid",
 		Merge:       true,
 		RenameSwap:  true,
-		Fingerprint: "duckdb-hash-1.5", // hash() is stable from process to process, not promised to be from version to version
+		Fingerprint: "duckdb-hash-1.5", // hash() may change from version to version
 	}
 }
 

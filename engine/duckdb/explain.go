@@ -117,7 +117,7 @@ var (
 	csvFile    = regexp.MustCompile(`(?m)^\s*file = (.*)$`)
 	sniffError = regexp.MustCompile(`Error when sniffing file "([^"]*)"`)
 	jsonFile   = regexp.MustCompile(`((?:Malformed JSON|JSON transform error) in file "[^"]*",.*)`)
-	otherInput = regexp.MustCompile(`(?i)parquet|magic bytes|TProtocolException|snappy|zstd|gzip|brotli`)
+	otherInput = regexp.MustCompile(`(?i)^(IO|Invalid Input) Error.*(parquet|magic bytes|TProtocol|snappy|zstd|gzip|brotli)`)
 )
 
 // explainInput recognises that the bytes of an input are to blame, and makes one or two lines of DuckDB's many.
@@ -141,7 +141,7 @@ func explainInput(text string) *twice.Error {
 	if m := jsonFile.FindStringSubmatch(text); m != nil {
 		return twice.Errorf("bad-input", "%s", strings.TrimSpace(m[1]))
 	}
-	if (strings.HasPrefix(text, "IO Error") || strings.HasPrefix(text, "Invalid Input Error")) && otherInput.MatchString(text) {
+	if otherInput.MatchString(text) {
 		return twice.Errorf("bad-input", "%s", firstLine(text))
 	}
 	return nil

@@ -104,7 +104,8 @@ func heldError(path, who string) *twice.Error {
 }
 
 // holder reads who holds the file from DuckDB's refusal, and the process's name from the system where it tells.
-var lockText = regexp.MustCompile(`Could not set lock on file "([^"]*)"(?:.*Conflicting lock is held in (.*?) \(PID (\d+)\))?`)
+var lockText = regexp.MustCompile(
+	`Could not set lock on file "([^"]*)"(?:.*Conflicting lock is held in (.*?) \(PID (\d+)\))?`)
 
 func explainLock(text string) *twice.Error {
 	m := lockText.FindStringSubmatch(text)

@@ -67,8 +67,8 @@ func (l look) kind(path string) (format string, gz bool, err error) {
 		}
 	}
 	if format == "parquet" && gz {
-		return "", false, twice.Errorf("bad-input", "%s: Parquet compresses its own pages and is not read from a gzip file", path).
-			WithNext("gunzip the file")
+		return "", false, twice.Errorf("bad-input", "%s: Parquet is not read from a gzip file: it compresses by itself",
+			path).WithNext("gunzip the file")
 	}
 	return format, gz, nil
 }
@@ -106,7 +106,8 @@ func compression(gz bool) string {
 
 func (l look) ndjson(path string, gz bool) (*source, error) {
 	args := "format = 'newline_delimited', records = true, hive_partitioning = false, " + compression(gz)
-	cols, err := l.describe(fmt.Sprintf("read_json([%s], sample_size = -1, map_inference_threshold = -1, %s)", pathLiteral(path), args))
+	cols, err := l.describe(fmt.Sprintf("read_json([%s], sample_size = -1, map_inference_threshold = -1, %s)",
+		pathLiteral(path), args))
 	if err != nil {
 		return nil, inFile(path, err)
 	}
