@@ -12,8 +12,8 @@ import (
 //
 // What does not count, and why: words about the pipeline (description, tags, owner, waivers) and places in files; begin
 // and end, which decide which windows exist and not what is in them; lookback and batch_size, which decide when and
-// together with what a window is done; checks and allow_empty, which decide whether rows may become visible and not which
-// rows; addresses and secrets of sources, which differ between machines that run the same code. Bytes that a source
+// together with what a window is done; checks and allow_empty, which decide whether rows may become visible and not
+// which; addresses and secrets of sources, which differ between machines that run the same code. The bytes that a source
 // gives are the manifest's to identify.
 func (p *Pipeline) Digest() string {
 	c := code{

@@ -201,8 +201,8 @@ func Params(sql string) []Param {
 }
 
 // Bind puts the window's bounds where sql says $start and $end, as TIMESTAMP literals in UTC, which mean the same in
-// DuckDB and PostgreSQL and may stand where neither takes a parameter. It drops a final semicolon and what follows it, so
-// that the result may stand in parentheses. Any other $name, and $start or $end without a window, is an error.
+// DuckDB and PostgreSQL and may stand where neither takes a parameter. It drops a final semicolon and what follows it,
+// so that the result may stand in parentheses. Any other $name, and $start or $end without a window, is an error.
 func Bind(sql string, w Window) (string, error) {
 	ts := tokens(sql)
 	for len(ts) > 0 && (ts[len(ts)-1].kind == tokenSpace || ts[len(ts)-1].text == ";") {
@@ -217,7 +217,7 @@ func Bind(sql string, w Window) (string, error) {
 		name := t.text[1:]
 		switch {
 		case name != "start" && name != "end":
-			return "", Errorf("unknown-parameter", "the SQL uses $%s, but the only parameters are $start and $end", name)
+			return "", Errorf("unknown-parameter", "the SQL uses $%s; the only parameters are $start and $end", name)
 		case w.IsWhole():
 			return "", Errorf("no-window", "the SQL uses $%s, but the pipeline has no window", name).
 				WithNext("set window: and time_column: in the header, or take $%s out of the SQL", name)

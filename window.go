@@ -208,8 +208,8 @@ func midnight(year int, month time.Month, day int, zone *time.Location) time.Tim
 	}
 }
 
-// floorHour is where the zone's clock showed the last full hour. Zones whose offset is not a whole number of hours are why
-// this is not l.Truncate(time.Hour). A change of the offset by half an hour starts a window as well, so that the window
+// floorHour is where the zone's clock showed the last full hour: not l.Truncate(time.Hour), because a zone's offset need
+// not be a whole number of hours. A change of the offset by half an hour starts a window as well, so that the window
 // before or after it is shorter.
 func floorHour(l time.Time) time.Time {
 	shift := hourShift(l)

@@ -1,6 +1,7 @@
 package twice
 
 import (
+	"slices"
 	"testing"
 	"time"
 	_ "time/tzdata"
@@ -105,6 +106,30 @@ func TestRangeTiles(t *testing.T) {
 		}
 		if after := c.Next(last.End); !after.After(to) && (c.End.IsZero() || !after.After(c.End)) {
 			t.Fatalf("the window that ends at %s is left out", after)
+		}
+	})
+}
+
+func TestOverlappingIsWhatOverlaps(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := drawCalendar(t)
+		start := drawInstant(t, "start")
+		w := Window{start, start.Add(time.Duration(rapid.Int64Range(1, 80).Draw(t, "hours")) * time.Hour)}
+		if rapid.Bool().Draw(t, "ends") {
+			c.End = drawInstant(t, "end")
+		}
+		var want []string
+		for _, v := range c.Range(w.Start.AddDate(-2, 0, 0), w.End.AddDate(2, 0, 0)) {
+			if v.Overlaps(w) {
+				want = append(want, v.Key())
+			}
+		}
+		var got []string
+		for _, v := range c.Overlapping(w) {
+			got = append(got, v.Key())
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("windows that overlap %s are %v, want %v", w.Key(), got, want)
 		}
 	})
 }

@@ -26,7 +26,7 @@ func split(file, text string) (parts, *twice.Error) {
 			e.Line = 1 + strings.Count(text[:i], "\n")
 			return parts{}, e.WithNext("move the header to the top of the file")
 		}
-		return parts{}, e.WithNext("begin the file with /* %s write: overwrite */; further keys go on lines of their own",
+		return parts{}, e.WithNext("begin the file with /* %s write: overwrite */; further keys on lines of their own",
 			headerMark)
 	}
 	before += strings.Count(inside[:len(inside)-len(yaml)], "\n")
