@@ -158,8 +158,8 @@ func (c Calendar) Range(from, to time.Time) []Window {
 	}
 }
 
-// Overlapping lists, in order, the windows that share an instant with w and lie inside the pipeline's own bounds. Without
-// a grain it is the whole table.
+// Overlapping lists, in order, the windows that share an instant with w and lie inside the pipeline's own bounds; none
+// for the whole window, which has no last one. Without a grain it is the whole table.
 func (c Calendar) Overlapping(w Window) []Window {
 	if c.Grain == None {
 		return []Window{{}}

@@ -193,7 +193,8 @@ func (b *builder) parameters(sql string) twice.Errors {
 				WithNext("the only parameters are $start and $end, the window's bounds"))
 		case !b.p.Windowed():
 			errs = append(errs, twice.Errorf("no-window", "the SQL uses $%s, but the pipeline has no window",
-				param.Name).At("", param.At).WithNext("add window: and begin: to the header, or take $%s out", param.Name))
+				param.Name).At("", param.At).
+				WithNext("add window: and begin: to the header, or take $%s out", param.Name))
 		}
 	}
 	return errs
