@@ -205,7 +205,7 @@ func TestVolatility(t *testing.T) {
 	for _, name := range strings.Fields("now current_date localtimestamp current_role statement_timestamp current_setting version current_user pg_backend_pid has_table_privilege to_regclass mine obj_description table_to_xml") {
 		want[name] = engine.Stable
 	}
-	for _, name := range strings.Fields("random clock_timestamp nextval gen_random_uuid setseed timeofday round") {
+	for _, name := range strings.Fields("random ctid clock_timestamp nextval gen_random_uuid setseed timeofday round") {
 		want[name] = engine.Volatile
 	}
 	names := []string{"no_such_function"}

@@ -31,11 +31,11 @@ func (d *Driver) Explain(err error) error {
 	switch {
 	case errors.As(err, &refused):
 		e = d.refusal(refused)
-	case errors.Is(err, context.Canceled):
-		e = twice.Errorf("canceled", "the statement was interrupted")
-	case isDial(err):
+	case isDial(err) && !errors.Is(err, context.Canceled):
 		e = twice.Errorf("server-down", "no PostgreSQL answers at %s: %s", d.address(), lastCause(err)).
 			WithNext("pg_isready -h %s -p %d", d.config.Host, d.config.Port)
+	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
+		e = twice.Errorf("canceled", "the statement was interrupted")
 	case isLost(err):
 		e = twice.Errorf("connection-lost", "the connection to %s broke: %s", d.address(), lastCause(err)).
 			WithNext("run the same command again")
@@ -128,7 +128,7 @@ func isDial(err error) bool {
 
 func isLost(err error) bool {
 	for _, lost := range []error{io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed, driver.ErrBadConn,
-		sql.ErrConnDone, syscall.EPIPE, syscall.ECONNRESET, syscall.ETIMEDOUT, context.DeadlineExceeded} {
+		sql.ErrConnDone, syscall.EPIPE, syscall.ECONNRESET, syscall.ETIMEDOUT} {
 		if errors.Is(err, lost) {
 			return true
 		}
@@ -137,9 +137,9 @@ func isLost(err error) bool {
 	return errors.As(err, &network) || strings.Contains(err.Error(), "conn closed")
 }
 
-// address is where the server is, without who asks and with which password.
+// address is where the server is, and nothing of what may be a piece of a password with an @ or / in it.
 func (d *Driver) address() string {
-	return fmt.Sprintf("%s:%d/%s", d.config.Host, d.config.Port, d.config.Database)
+	return fmt.Sprintf("%s:%d", d.config.Host, d.config.Port)
 }
 
 // lastCause is the innermost error's text: the outer ones repeat the address.

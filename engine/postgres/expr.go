@@ -46,7 +46,7 @@ func (r *reader) expr(n node, f frame) engine.Expr {
 		e.Const = true
 	case "TypeCast":
 		child := r.expr(in.node("arg"), f)
-		e.Const, e.Casts = child.Const, append(child.Casts, castType(in.node("typeName")))
+		e.Const, e.Casts = child.Const, []string{castType(in.node("typeName"))}
 		if readsClock(in) {
 			r.note(&engine.Call{Place: r.place(map[string]any(n)), Name: "now", Keyword: true}, f)
 		}
@@ -79,7 +79,7 @@ func valueFunction(op string) string {
 
 // systemColumn notes a column that says where a row is stored and which transaction wrote it.
 func (r *reader) systemColumn(in node, e engine.Expr, f frame) {
-	if slices.Contains([]string{"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}, e.Column) {
+	if slices.Contains(systemColumns, e.Column) {
 		r.note(&engine.Call{Place: r.place(map[string]any{"ColumnRef": map[string]any(in)}), Name: e.Column, Keyword: true}, f)
 	}
 }

@@ -31,8 +31,11 @@ func (d *Driver) Volatility(ctx context.Context, names []string) (map[string]eng
 	defer rows.Close()
 	found := map[string]engine.Volatility{}
 	for _, name := range names {
-		if slices.Contains(valueFunctions, name) {
+		switch {
+		case slices.Contains(valueFunctions, name):
 			found[name] = engine.Stable
+		case slices.Contains(systemColumns, name):
+			found[name] = engine.Volatile
 		}
 	}
 	for rows.Next() {
@@ -55,3 +58,6 @@ var valueFunctions = []string{
 	"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp",
 	"current_catalog", "current_role", "current_schema", "current_user", "session_user", "user",
 }
+
+// systemColumns say where a row is stored and which transaction wrote it: other ones each time that it is written.
+var systemColumns = []string{"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}
