@@ -8,7 +8,7 @@ import "github.com/twice-data/twice"
 // place and belong to no SELECT.
 type Query struct {
 	Tables  []TableRef // every relation that is read, through CTEs and subqueries; names of CTEs are not among them
-	Calls   []*Call    // every function call, window call, table function and function that is written like a column
+	Calls   []*Call    // every use of a function, in FROM, over a window or written like a column; operators are not
 	Picks   []Pick     // what chooses or pairs rows by chance or by position
 	Selects []*Select  // every SELECT core and set operation, those of CTEs and subqueries included; the outermost first
 }
@@ -60,8 +60,8 @@ type Expr struct {
 	Ordinal int      // ORDER BY 2, GROUP BY 2: the 1-based position of an output column; 0: not one
 	Const   bool     // a literal or a parameter
 	All     bool     // ORDER BY ALL: every output column
-	Casts   []string // types that it, or parts of it that are not cast again, are cast to, in lower case
-	Call    *Call    // if it is nothing but a call
+	Casts   []string // types that it is known to have or that parts of it are cast to, in lower case
+	Call    *Call    // if it is nothing but a call, or an operator over its Args: "+", "coalesce"
 }
 
 // Select is a SELECT core, or a set operation over other SELECTs.
@@ -72,7 +72,7 @@ type Select struct {
 
 	From         []*Source
 	Columns      []Output // empty for a set operation: the first arm's
-	Fixed        []Expr   // what WHERE or QUALIFY hold equal to a constant or a parameter
+	Fixed        []Expr   // what WHERE holds equal to a constant or a parameter, and window calls that QUALIFY does
 	Implied      []Implied
 	Aggregated   bool // one row for each group; without Group: one row
 	Group        []Expr
@@ -113,6 +113,7 @@ type Source struct {
 	Call    *Call     // a table function
 	Lateral bool      // what identifies a row of it may do so only for one row of what stands before it
 	Single  bool      // it gives at most one row for each row of what stands before it: ASOF
+	Matched []string  // of an ASOF join: its columns in the condition; rows that are equal in them tie
 }
 
 // Pick is a construct that chooses or pairs rows by chance or by position.

@@ -94,7 +94,7 @@ func (c *checker) ranking(call *engine.Call) {
 	for _, e := range call.Order {
 		f.add(e)
 	}
-	if f.input() || value[call.Name] && f.knowsAll(call.Args[:min(1, len(call.Args))]) {
+	if f.input() || value[call.Name] && f.hasAll(call.Args[:min(1, len(call.Args))]) {
 		return
 	}
 	order := exprNames(append(append([]engine.Expr{}, call.Over.Order...), call.Order...))
@@ -161,9 +161,9 @@ func (c *checker) aggregate(call *engine.Call) {
 	if isExtreme {
 		args = args[:min(1, len(args))]
 	}
-	decided := f.from() || len(args) > 0 && f.knowsAll(args) || c.tieBreaker(union(names, c.groupNames(call)), names)
+	decided := f.from() || len(args) > 0 && f.hasAll(args) || c.tieBreaker(union(names, c.groupNames(call)), names)
 	switch {
-	case arbitrary[call.Name] && !(len(call.Args) > 0 && f.knowsAll(call.Args)):
+	case arbitrary[call.Name] && !(len(call.Args) > 0 && f.hasAll(call.Args)):
 		c.report("order-dependent-aggregate", call.Place, "%s breaks ties by the order in which rows arrive", call.Name)
 	case decided || arbitrary[call.Name]:
 	case isExtreme:
@@ -208,11 +208,18 @@ func (c *checker) floatSum(call *engine.Call) {
 }
 
 // isFloat says whether an expression is known to be a floating-point number, by a cast in it or by the declared type of
-// the column that it is.
+// a column that it is made of.
 func (c *checker) isFloat(sel *engine.Select, e engine.Expr, depth int) bool {
 	for _, t := range e.Casts {
 		if floats[t] {
 			return true
+		}
+	}
+	if e.Call != nil && carrying[e.Call.Name] {
+		for _, arg := range e.Call.Args {
+			if c.isFloat(sel, arg, depth+1) {
+				return true
+			}
 		}
 	}
 	if sel == nil || e.Column == "" || depth > 20 {

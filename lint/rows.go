@@ -36,21 +36,25 @@ func (f *facts) order(items []engine.Expr) {
 		case e.All:
 			f.all = true
 		case out == nil:
-			f.add(e)
+			f.know(e)
 		default:
-			f.add(out.Expr)
+			f.know(out.Expr)
 		}
 	}
 }
 
-// add makes the value of an expression known.
+// add makes the value of an expression known, and that of the output column that it may name.
 func (f *facts) add(e engine.Expr) {
-	if out := f.output(e); out != nil && out.Expr.Key != e.Key {
-		f.add(out.Expr)
-		if e.Ordinal > 0 {
-			return
-		}
+	if out := f.output(e); out != nil {
+		f.know(out.Expr)
 	}
+	if e.Ordinal == 0 {
+		f.know(e)
+	}
+}
+
+// know makes the value of an expression over the relations in FROM known.
+func (f *facts) know(e engine.Expr) {
 	f.keys[e.Key] = true
 	f.given = append(f.given, e)
 	if e.Column != "" {
@@ -63,7 +67,7 @@ func (f *facts) add(e engine.Expr) {
 	}
 	if e.Call != nil && tuples[e.Call.Name] {
 		for _, arg := range e.Call.Args {
-			f.add(arg)
+			f.know(arg)
 		}
 	}
 }
@@ -105,12 +109,27 @@ func (f *facts) sources(alias string) []*engine.Source {
 	return found
 }
 
-// knows says whether the value of an expression is known.
+// knows says whether the value of an item of GROUP BY, PARTITION BY or DISTINCT ON is known, which may name an output
+// column.
 func (f *facts) knows(e engine.Expr) bool {
-	if e.Const && e.Ordinal == 0 || f.keys[e.Key] {
+	if out := f.output(e); out != nil && f.has(out.Expr) {
 		return true
 	}
-	if out := f.output(e); out != nil && f.keys[out.Expr.Key] {
+	return e.Ordinal == 0 && f.has(e)
+}
+
+func (f *facts) knowsAll(es []engine.Expr) bool {
+	for _, e := range es {
+		if e.All || !f.knows(e) {
+			return false
+		}
+	}
+	return true
+}
+
+// has says whether the value of an expression over the relations in FROM is known.
+func (f *facts) has(e engine.Expr) bool {
+	if e.Const || f.keys[e.Key] {
 		return true
 	}
 	if e.Column != "" {
@@ -123,15 +142,12 @@ func (f *facts) knows(e engine.Expr) bool {
 			}
 		}
 	}
-	if e.Call != nil && tuples[e.Call.Name] {
-		return f.knowsAll(e.Call.Args)
-	}
-	return false
+	return e.Call != nil && tuples[e.Call.Name] && f.hasAll(e.Call.Args)
 }
 
-func (f *facts) knowsAll(es []engine.Expr) bool {
+func (f *facts) hasAll(es []engine.Expr) bool {
 	for _, e := range es {
-		if e.All || !f.knows(e) {
+		if !f.has(e) {
 			return false
 		}
 	}
@@ -141,19 +157,19 @@ func (f *facts) knowsAll(es []engine.Expr) bool {
 // close follows the dependencies until nothing new is known.
 func (f *facts) close() {
 	for _, e := range f.sel.Fixed {
-		f.add(e)
+		f.know(e)
 	}
 	for more := true; more; {
 		more = false
 		for _, i := range f.sel.Implied {
-			if !f.keys[i.Then.Key] && f.knows(i.Known) {
-				f.add(i.Then)
+			if !f.keys[i.Then.Key] && f.has(i.Known) {
+				f.know(i.Then)
 				more = true
 			}
 		}
 		before := true // every relation before this one is decided
 		for _, s := range f.sel.From {
-			if !f.decided[s] && (before || !s.Lateral) && f.c.sourceDecided(s, f.columns[s]) {
+			if !f.decided[s] && (before || !s.Lateral) && (s.Single || f.c.sourceDecided(s, f.columns[s])) {
 				f.decided[s] = true
 				more = true
 			}
@@ -205,7 +221,7 @@ func (f *facts) result() bool {
 // outputs says whether every output column is known: rows that are equal in all of them may be exchanged.
 func (f *facts) outputs() bool {
 	for _, o := range f.sel.Columns {
-		if o.Star || !f.knows(o.Expr) {
+		if o.Star || !f.has(o.Expr) {
 			return false
 		}
 	}
@@ -251,7 +267,7 @@ func (c *checker) decide(sel *engine.Select, names map[string]bool) bool {
 	for _, o := range sel.Columns {
 		explicit[o.Name] = true
 		if o.Name != "" && names[o.Name] {
-			f.add(o.Expr)
+			f.know(o.Expr)
 		}
 	}
 	for _, o := range sel.Columns {
@@ -260,7 +276,7 @@ func (c *checker) decide(sel *engine.Select, names map[string]bool) bool {
 		}
 		for _, name := range sorted(names) {
 			if !explicit[name] {
-				f.add(engine.Expr{At: -1, Key: o.Expr.Of + "." + name, Column: name, Of: o.Expr.Of})
+				f.know(engine.Expr{At: -1, Key: o.Expr.Of + "." + name, Column: name, Of: o.Expr.Of})
 			}
 		}
 	}
@@ -270,8 +286,6 @@ func (c *checker) decide(sel *engine.Select, names map[string]bool) bool {
 // sourceDecided says whether the columns of the given names decide a row of s.
 func (c *checker) sourceDecided(s *engine.Source, names map[string]bool) bool {
 	switch {
-	case s.Single:
-		return true
 	case s.Select != nil:
 		return c.decides(s.Select, inner(s, names))
 	case s.Table != nil:

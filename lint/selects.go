@@ -21,6 +21,22 @@ func (c *checker) selects() {
 		if len(sel.DistinctOn) > 0 {
 			c.distinctOn(sel)
 		}
+		for _, s := range sel.From {
+			if s.Single {
+				c.asof(sel, s)
+			}
+		}
+	}
+}
+
+// asof checks that an ASOF join finds one nearest row, not several that tie.
+func (c *checker) asof(sel *engine.Select, s *engine.Source) {
+	matched := map[string]bool{}
+	for _, name := range s.Matched {
+		matched[name] = true
+	}
+	if !c.sourceDecided(s, matched) {
+		c.report("asof-ties", sel.Place, "ASOF JOIN %s, whose rows are not unique by the columns that the join compares", s.Alias)
 	}
 }
 

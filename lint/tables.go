@@ -130,7 +130,7 @@ func (c *checker) keys(t twice.Table) [][]string {
 	if pl == nil {
 		return nil
 	}
-	keys := unique(pl)
+	keys := lasting(pl)
 	if all, complete := c.columns(t); complete {
 		keys = append(keys, columnNames(all)) // rows that are equal in every column may be exchanged
 	}
@@ -147,6 +147,22 @@ func unique(pl *twice.Pipeline) [][]string {
 		if len(ch.Unique) > 0 && !ch.Warn {
 			keys = append(keys, ch.Unique)
 		}
+	}
+	return keys
+}
+
+// lasting are the sets of columns that are unique in the whole of pl's table. Checks look at what one run writes: at a
+// window's rows, which the time column tells from those of other windows, or at the rows that a merge brings.
+func lasting(pl *twice.Pipeline) [][]string {
+	if pl.Write == twice.Merge {
+		return [][]string{pl.UniqueKey}
+	}
+	keys := unique(pl)
+	if !pl.Windowed() {
+		return keys
+	}
+	for i, key := range keys {
+		keys[i] = append(append([]string{}, key...), pl.TimeColumn)
 	}
 	return keys
 }

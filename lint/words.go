@@ -46,7 +46,7 @@ var arbitrary = set("mode", "approx_quantile", "approx_top_k", "reservoir_quanti
 
 // sorting are functions that make the order of a list's items irrelevant.
 var sorting = set(
-	"list_sort", "array_sort", "list_reverse_sort", "array_reverse_sort", "list_grade_up", "len", "length",
+	"unnest", "list_sort", "array_sort", "list_reverse_sort", "array_reverse_sort", "list_grade_up", "len", "length",
 	"array_length", "cardinality", "list_contains", "array_contains", "list_has", "list_unique", "array_unique",
 	"list_min", "list_max", "list_bool_or", "list_bool_and",
 )
@@ -60,6 +60,10 @@ var floating = set(
 	"regr_slope", "regr_intercept", "regr_r2", "regr_sxx", "regr_sxy", "regr_syy", "skewness", "kurtosis",
 	"kurtosis_pop", "sem", "entropy",
 )
+
+// carrying are operators and functions that give a floating-point number when they are given one.
+var carrying = set("+", "-", "*", "coalesce", "abs", "round", "greatest", "least", "ifnull", "nullif", "sum", "min", "max",
+	"avg", "pow", "power", "sqrt", "ln", "exp")
 
 // pure are table functions that depend on their arguments alone.
 var pure = set(

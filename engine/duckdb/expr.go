@@ -39,13 +39,13 @@ func (r *reader) exprIn(n node, f frame) engine.Expr {
 		}}.integer()
 	case "FUNCTION", "WINDOW":
 		if n.is("is_operator") {
-			e.Casts = r.children(n, f)
+			e.Call = r.operator(strings.ToLower(n.text("function_name")), n, f)
+			if e.Call.Name == "/" {
+				e.Casts = []string{"double"} // of integers and decimals too
+			}
 			break
 		}
 		e.Call = r.call(n, f)
-		for _, a := range e.Call.Args {
-			e.Casts = append(e.Casts, a.Casts...)
-		}
 	case "CAST":
 		child := r.exprIn(n.node("child"), f)
 		e.Const, e.Casts = child.Const, []string{castType(n.node("cast_type"))}
@@ -60,10 +60,21 @@ func (r *reader) exprIn(n node, f frame) engine.Expr {
 	case "STAR":
 		e.All = n.is("columns") && n["expr"] == nil
 		r.children(n, f)
+	case "OPERATOR":
+		e.Call = r.operator(strings.ToLower(strings.TrimPrefix(n.text("type"), "OPERATOR_")), n, f)
 	default:
 		e.Casts = r.children(n, f)
 	}
 	return e
+}
+
+// operator reads +, coalesce and their like. They are not among the Query's calls: they never surprise.
+func (r *reader) operator(name string, n node, f frame) *engine.Call {
+	c := &engine.Call{Place: r.place(n), Name: name, In: f.sel}
+	for _, arg := range n.nodes("children") {
+		c.Args = append(c.Args, r.exprIn(arg, f))
+	}
+	return c
 }
 
 func castType(n node) string {

@@ -142,12 +142,32 @@ func (r *reader) join(n node, sel *engine.Select, sc *scope) []string {
 	case n.text("ref_type") == "ASOF":
 		for _, s := range sel.From[before:] {
 			s.Lateral, s.Single = true, true
+			s.Matched = append(lowerAll(n.texts("using_columns")), columnsOf(n["condition"], s.Alias)...)
 		}
 	case kind == "SEMI" || kind == "ANTI":
 		sel.From = sel.From[:before] // its rows do not come out
 		return left
 	}
 	return append(left, right...)
+}
+
+// columnsOf are the columns of a relation that an expression names.
+func columnsOf(v any, alias string) (names []string) {
+	switch v := v.(type) {
+	case []any:
+		for _, item := range v {
+			names = append(names, columnsOf(item, alias)...)
+		}
+	case map[string]any:
+		n := node(v)
+		if ref := lowerAll(n.texts("column_names")); len(ref) == 1 || len(ref) == 2 && ref[0] == alias {
+			names = append(names, ref[len(ref)-1])
+		}
+		for _, key := range n.keys() {
+			names = append(names, columnsOf(n[key], alias)...)
+		}
+	}
+	return names
 }
 
 func usingColumn(name, alias string) engine.Expr {

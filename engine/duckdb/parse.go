@@ -214,11 +214,13 @@ func (r *reader) core(n node, sel *engine.Select, sc *scope) {
 	}
 	sets, _ := n["group_sets"].([]any)
 	sel.GroupingSets = len(sets) > 1
-	for _, clause := range []string{"where_clause", "qualify"} {
-		if c := n.node(clause); c != nil {
-			r.expr(c, sel, sc)
-			r.equalities(c, sel, sc, "INNER")
-		}
+	if where := n.node("where_clause"); where != nil {
+		r.expr(where, sel, sc)
+		r.equalities(where, sel, sc, "INNER")
+	}
+	if qualify := n.node("qualify"); qualify != nil {
+		r.expr(qualify, sel, sc)
+		r.numbers(qualify, sel, sc)
 	}
 	if having := n.node("having"); having != nil {
 		r.expr(having, sel, sc)
@@ -226,6 +228,25 @@ func (r *reader) core(n node, sel *engine.Select, sc *scope) {
 	}
 	if n.text("aggregate_handling") == "FORCE_AGGREGATES" {
 		sel.Aggregated, sel.Group = true, plain
+	}
+}
+
+// numbers notes the window calls that QUALIFY holds at a constant: row_number() = 1. Its other equalities come too late to
+// hold in what the window calls see.
+func (r *reader) numbers(qualify node, sel *engine.Select, sc *scope) {
+	for _, pair := range r.pairs(qualify, sel, sc) {
+		e, constant := pair[0], pair[1]
+		if e.Const {
+			e, constant = constant, e
+		}
+		for _, o := range sel.Columns {
+			if e.Column != "" && e.Of == "" && o.Name == e.Column {
+				e = o.Expr
+			}
+		}
+		if constant.Const && e.Call != nil && e.Call.Over != nil {
+			sel.Fixed = append(sel.Fixed, e)
+		}
 	}
 }
 

@@ -11,9 +11,9 @@ import (
 // boundPlan is the Via of what only the bound plan shows.
 const boundPlan = "the bound plan"
 
-// boundCalls adds what the tree cannot show and the bound plan does: functions that stand behind a name, and the types
-// that aggregates add up. It binds only where every relation exists already, and nothing outside would be read: binding
-// a glob opens files. The plan has no places that are of use, so the calls have none.
+// boundCalls adds what the tree cannot show and the bound plan does: functions that stand behind a name, and the
+// aggregates over floating-point numbers. It binds only where every relation exists already, and nothing outside would be
+// read: binding a glob opens files. The plan has no places that are of use, so the calls have none.
 func (r *reader) boundCalls(query string) {
 	if !r.bindable() {
 		return
@@ -71,9 +71,13 @@ func (r *reader) walkPlan(v any, seen map[string]bool) {
 		case "BOUND_AGGREGATE":
 			call.Aggregate = true
 			for _, arg := range n.nodes("arguments") {
-				call.Args = append(call.Args, engine.Expr{At: -1, Casts: []string{castType(arg)}})
+				if t := castType(arg); t == "double" || t == "float" {
+					call.Args = append(call.Args, engine.Expr{At: -1, Casts: []string{t}})
+				}
 			}
-			r.query.Calls = append(r.query.Calls, call)
+			if len(call.Args) > 0 {
+				r.query.Calls = append(r.query.Calls, call)
+			}
 		}
 		for _, key := range n.keys() {
 			r.walkPlan(v[key], seen)
