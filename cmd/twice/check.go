@@ -48,9 +48,15 @@ func (a *app) checkCommand() *cobra.Command {
 func (o *opened) lint(ctx context.Context, pipelines []*twice.Pipeline) ([]lint.Finding, error) {
 	var all []lint.Finding
 	for _, p := range pipelines {
+		if o.memo.Clean[p.Name] {
+			continue
+		}
 		fs, err := lint.Check(ctx, o.DB, p, o.Pipelines)
 		if err != nil {
 			return nil, err
+		}
+		if len(fs) == 0 {
+			o.memo.Clean[p.Name] = true
 		}
 		all = append(all, fs...)
 	}

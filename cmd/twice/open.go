@@ -32,12 +32,21 @@ var drivers = map[string]func(context.Context, project.Target, time.Duration) (e
 // opened is a project with its target.
 type opened struct {
 	*project.Project
-	Target  project.Target
-	DB      *engine.DB
-	queries map[string]*engine.Query // of each pipeline
+	Target project.Target
+	DB     *engine.DB
+
+	memo     memo
+	recalled int // entries of memo that were read
 }
 
-func (o *opened) Close() error { return o.DB.Close() }
+// Close closes the target.
+func (o *opened) Close() error {
+	err := o.DB.Close()
+	if err == nil {
+		o.remember()
+	}
+	return err
+}
 
 // open loads the project, opens the target and finds out which pipeline reads which.
 func (a *app) open(ctx context.Context) (*opened, error) {
@@ -49,10 +58,11 @@ func (a *app) open(ctx context.Context) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &opened{Project: p, Target: t, queries: map[string]*engine.Query{}}
+	o := &opened{Project: p, Target: t}
 	if o.DB, err = a.openTarget(ctx, t); err != nil {
 		return nil, err
 	}
+	o.recall()
 	if err := o.link(ctx); err != nil {
 		o.Close()
 		return nil, err
@@ -72,14 +82,17 @@ func (a *app) openTarget(ctx context.Context, t project.Target) (*engine.DB, err
 	return engine.Open(d, tap), nil
 }
 
-// link parses every pipeline's SQL with the engine's own parser.
+// link parses every pipeline's SQL with the engine's own parser, as far as it is not known what it says.
 func (o *opened) link(ctx context.Context) error {
 	return o.Link(func(pl *twice.Pipeline) ([]engine.TableRef, error) {
+		if refs, ok := o.memo.Tables[pl.Name]; ok {
+			return refs, nil
+		}
 		q, err := o.DB.Parse(ctx, pl.SQL)
 		if err != nil {
 			return nil, err
 		}
-		o.queries[pl.Name] = q
+		o.memo.Tables[pl.Name] = q.Tables
 		return q.Tables, nil
 	})
 }
