@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/twice-data/twice"
@@ -69,6 +70,10 @@ func (r *Runner) Plan(ctx context.Context, pipelines []*twice.Pipeline) (*Plan, 
 		return nil, err
 	}
 	defer s.Close()
+	return r.plan(ctx, s, pipelines)
+}
+
+func (r *Runner) plan(ctx context.Context, s *engine.Session, pipelines []*twice.Pipeline) (*Plan, error) {
 	r.failed = map[string]map[string]bool{}
 	r.files = map[string]*manifest.Files{}
 	if err := r.load(ctx, s, pipelines); err != nil {
@@ -148,6 +153,9 @@ func (r *Runner) windows(p *twice.Pipeline) ([]twice.Window, error) {
 		return nil, twice.Errorf("window-not-ended", "window %s of %s has not ended: it is %s", ws[n-1], p.Name,
 			r.Now.UTC().Format(time.RFC3339)).
 			WithNext("take an earlier --end, or add --incomplete to write it as far as it goes").WithExit(twice.ExitProject)
+	}
+	if r.Only != nil {
+		ws = slices.DeleteFunc(ws, func(w twice.Window) bool { return !r.Only(p, w) })
 	}
 	return ws, nil
 }

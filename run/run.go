@@ -14,13 +14,16 @@ import (
 
 // Options narrow and change what a run does. The zero value does what is new or stale, up to the last complete window.
 type Options struct {
-	Now         time.Time // the only reading of the clock, made by the caller
-	Start, End  time.Time // only windows inside [Start, End); zero: no bound
-	Incomplete  bool      // allow windows that have not ended at Now
-	Force       bool      // redo windows that are up to date
-	FullRefresh bool      // rebuild: forget everything, then redo
-	Pinned      bool      // replay the recorded manifests instead of resolving inputs anew
-	Jobs        int       // windows at a time, where the engine allows several; 0: 4
+	Now        time.Time // the only reading of the clock, made by the caller
+	Start, End time.Time // only windows inside [Start, End); zero: no bound
+	// Only narrows these windows further; nil: all.
+	Only func(*twice.Pipeline, twice.Window) bool
+
+	Incomplete  bool // allow windows that have not ended at Now
+	Force       bool // redo windows that are up to date
+	FullRefresh bool // rebuild: forget everything, then redo
+	Pinned      bool // replay the recorded manifests instead of resolving inputs anew
+	Jobs        int  // windows at a time, where the engine allows several; 0: 4
 	Wait        time.Duration
 	LeaseTTL    time.Duration // 0: a minute
 }

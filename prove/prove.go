@@ -1,0 +1,192 @@
+package prove
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twice-data/twice"
+	"github.com/twice-data/twice/engine"
+	"github.com/twice-data/twice/ledger"
+	"github.com/twice-data/twice/project"
+)
+
+// Options say what to prove, and with what. Time, Windows, Seed and Workers may be zero.
+type Options struct {
+	Project   string            // its name
+	Dir       string            // its folder, absolute
+	Pipelines []*twice.Pipeline // all of it, linked, upstream first
+	Selected  []*twice.Pipeline // those to prove, upstream first
+	Target    project.Target    // the real one: it says which engine, and is never written
+	Env       project.Env
+
+	// Open opens a scratch target.
+	Open func(context.Context, project.Target) (engine.Driver, error)
+	// Peek opens the real target for reading, or gives nil when there is none yet. It is only called for pipelines that
+	// read tables which no pipeline fills.
+	Peek func(context.Context) (engine.Driver, error)
+
+	Binary  string // this program, for child processes
+	Me      ledger.Process
+	Version string
+
+	Now        time.Time
+	Start, End time.Time     // only windows inside [Start, End); zero: no bound
+	Windows    int           // how many of each pipeline; 0: 5
+	Seed       int64         // decides every choice that is left to chance
+	Time       time.Duration // a budget for everything; 0: none
+	Workers    int           // trials at a time; 0: 2
+
+	On       func(Verdict)                          // called for each verdict as it falls
+	Progress func(pipeline, law string, trials int) // called often
+}
+
+// Verdict is what became of one law for one pipeline.
+type Verdict struct {
+	Pipeline string
+	Law      Law
+	Outcome  Outcome
+	Trials   int
+	Left     int // trials that the budget left untried
+	Took     time.Duration
+	Reason   string   // why it does not apply, or was not tried, or what broke
+	Notes    []string // what was seen on the way, each kind once
+	Break    *Break   // of a broken law
+}
+
+// Report is everything that a Run found.
+type Report struct {
+	Project  string
+	Engine   string
+	Seed     int64
+	Began    time.Time
+	Took     time.Duration
+	Subjects []Subject
+}
+
+// Subject is one pipeline with its verdicts.
+type Subject struct {
+	Pipeline *twice.Pipeline
+	Windows  []twice.Window // on which the laws were tried
+	Rows     int64          // of the clean result
+	Walk     []string       // the named statements of a clean run
+	Crashes  int            // children killed and re-run
+	Crashing time.Duration  // how long that took
+	Verdicts []Verdict
+}
+
+// Broken counts the broken laws.
+func (r *Report) Broken() int {
+	n := 0
+	for _, s := range r.Subjects {
+		for _, v := range s.Verdicts {
+			if v.Outcome == Broken {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// Run proves the selected pipelines. The error is about proving itself; a broken law is in the report.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	if o.Windows == 0 {
+		o.Windows = 5
+	}
+	if o.Workers == 0 {
+		o.Workers = 2
+	}
+	r := &Report{Project: o.Project, Engine: o.Target.Engine, Seed: o.Seed, Began: time.Now()}
+	sc, err := newScratch(ctx, &o)
+	if err != nil {
+		return nil, err
+	}
+	defer sc.remove(context.WithoutCancel(ctx))
+	for i, p := range o.Selected {
+		share := time.Time{}
+		if o.Time > 0 {
+			rest := r.Began.Add(o.Time).Sub(time.Now())
+			share = time.Now().Add(rest / time.Duration(len(o.Selected)-i))
+		}
+		s, err := proveOne(ctx, sc, p, share)
+		if err != nil {
+			return r, err
+		}
+		r.Subjects = append(r.Subjects, s)
+	}
+	r.Took = time.Since(r.Began)
+	return r, ctx.Err()
+}
+
+// proveOne tries every law on one pipeline until the deadline; zero: no deadline.
+func proveOne(ctx context.Context, sc *scratch, p *twice.Pipeline, deadline time.Time) (Subject, error) {
+	subject := Subject{Pipeline: p}
+	verdict := func(v Verdict) {
+		subject.Verdicts = append(subject.Verdicts, v)
+		if sc.On != nil {
+			sc.On(v)
+		}
+	}
+	b, err := newBench(ctx, sc, p)
+	if err != nil {
+		if ctx.Err() != nil {
+			return subject, ctx.Err()
+		}
+		e := twice.AsError(err)
+		for _, l := range Laws {
+			verdict(Verdict{Pipeline: p.Name, Law: l, Outcome: Untried, Reason: "there is no clean run to compare with: " + e.Error()})
+		}
+		return subject, nil
+	}
+	defer b.drop(context.WithoutCancel(ctx))
+	subject.Windows, subject.Rows = b.windows, b.clean.Table.Rows
+	for _, name := range lawOrder {
+		i := slices.IndexFunc(Laws, func(l Law) bool { return l.Name == name })
+		if i < 0 {
+			continue
+		}
+		v := b.judge(ctx, Laws[i], deadline)
+		if ctx.Err() != nil {
+			return subject, ctx.Err()
+		}
+		verdict(v)
+	}
+	slices.SortStableFunc(subject.Verdicts, func(a, b Verdict) int { return rank(a.Law) - rank(b.Law) })
+	subject.Walk, subject.Crashes, subject.Crashing = b.walk, b.crashes, b.crashing
+	return subject, nil
+}
+
+func rank(l Law) int {
+	return slices.IndexFunc(Laws, func(m Law) bool { return m.Name == l.Name })
+}
+
+// judge tries one law.
+func (b *bench) judge(ctx context.Context, l Law, deadline time.Time) Verdict {
+	v := Verdict{Pipeline: b.p.Name, Law: l}
+	if why := l.unless(b); why != "" {
+		v.Outcome, v.Reason = NotApplicable, why
+		return v
+	}
+	began := time.Now()
+	t := &trials{b: b, law: l, deadline: deadline}
+	err := l.try(ctx, b, t)
+	v.Trials, v.Left, v.Notes, v.Took = t.done, t.left, t.notes, time.Since(began)
+	switch {
+	case t.broken != nil:
+		v.Outcome, v.Break = Broken, b.shrink(ctx, t, deadline)
+		b.explain(ctx, v.Break)
+		v.Reason = v.Break.Reason()
+		v.Took = time.Since(began)
+	case err != nil:
+		v.Outcome, v.Reason = Untried, "it could not be tried: "+err.Error()
+	case t.done == 0:
+		v.Outcome, v.Reason = Untried, "the time was over"
+	default:
+		v.Outcome = Holds
+		if v.Left > 0 {
+			v.Reason = fmt.Sprintf("%d more trials did not fit into the time", v.Left)
+		}
+	}
+	return v
+}

@@ -1,0 +1,138 @@
+package prove
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twice-data/twice"
+	"github.com/twice-data/twice/engine"
+	"github.com/twice-data/twice/ledger"
+	"github.com/twice-data/twice/run"
+)
+
+// mostRows is how many rows of a table are kept to show differences. Of larger tables only fingerprints are compared.
+const mostRows = 200_000
+
+// state is what a pipeline's table holds.
+type state struct {
+	Table   twice.Fingerprint
+	Windows map[string]twice.Fingerprint // by Window.Key; none for tables without a time column
+	rows    *rows                        // nil: too many
+	lies    []string                     // receipts that say something else than the table
+}
+
+// rows is a table's rows as text, each with how often it is there.
+type rows struct {
+	columns []string
+	count   map[string]int
+}
+
+const separator = "\x1f"
+
+// state reads the table of the bench's pipeline, and holds its receipts against it.
+func (s *sitting) state(ctx context.Context) (*state, error) {
+	ses, err := s.db.Session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer ses.Close()
+	st, err := s.fingerprints(ctx, ses)
+	if err != nil {
+		return nil, err
+	}
+	if ok, err := ledger.Exists(ctx, ses); err != nil || !ok {
+		return st, err
+	}
+	everything := func(twice.Window) bool { return true }
+	err = run.Verify(ctx, ses, []*twice.Pipeline{s.b.p}, everything, func(p *twice.Pipeline, w twice.Window, d *run.Drift) {
+		if d != nil {
+			st.lies = append(st.lies, fmt.Sprintf("the receipt of %s says %d rows, %s; the table holds %d rows, %s",
+				w, d.Receipt.Rows, d.Receipt, d.Found.Rows, d.Found))
+		}
+	})
+	if err != nil || s.b.clean != nil && st.equal(s.b.clean) {
+		return st, err
+	}
+	if st.Table.Rows <= mostRows {
+		st.rows, err = readRows(ctx, ses, s.b.p.Table)
+	}
+	return st, err
+}
+
+func (s *sitting) fingerprints(ctx context.Context, ses *engine.Session) (*state, error) {
+	st := &state{}
+	var err error
+	if st.Table, err = ses.TableFingerprint(ctx, s.b.p, twice.Window{}, nil); err != nil {
+		return nil, err
+	}
+	if s.b.p.Windowed() && s.b.p.TimeColumn != "" {
+		st.Windows, err = ses.WindowFingerprints(ctx, s.b.p, s.b.windows, nil)
+	}
+	return st, err
+}
+
+func (st *state) equal(other *state) bool {
+	if st.Table != other.Table || len(st.Windows) != len(other.Windows) {
+		return false
+	}
+	for key, fp := range st.Windows {
+		if other.Windows[key] != fp {
+			return false
+		}
+	}
+	return true
+}
+
+func readRows(ctx context.Context, s *engine.Session, t twice.Table) (*rows, error) {
+	r := &rows{count: map[string]int{}}
+	cols, err := s.DB().Columns(ctx, s, t)
+	if err != nil || len(cols) == 0 {
+		return r, err
+	}
+	err = s.Query(ctx, "rows", "SELECT * FROM "+engine.TableName(t), func(found *sql.Rows) error {
+		if r.columns == nil {
+			var err error
+			if r.columns, err = found.Columns(); err != nil {
+				return err
+			}
+		}
+		values := make([]any, len(r.columns))
+		for i := range values {
+			values[i] = new(any)
+		}
+		if err := found.Scan(values...); err != nil {
+			return err
+		}
+		texts := make([]string, len(values))
+		for i, v := range values {
+			texts[i] = text(*v.(*any))
+		}
+		r.count[strings.Join(texts, separator)]++
+		return nil
+	})
+	return r, err
+}
+
+func text(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "NULL"
+	case []byte:
+		return string(v)
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	case float32:
+		return strconv.FormatFloat(float64(v), 'g', -1, 32)
+	case time.Time:
+		if v.Equal(v.Truncate(24 * time.Hour)) {
+			return v.UTC().Format(time.DateOnly)
+		}
+		return v.UTC().Format("2006-01-02 15:04:05.999999999")
+	default:
+		return fmt.Sprint(v)
+	}
+}
