@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/twice-data/twice"
+	"github.com/twice-data/twice/engine"
 	"github.com/twice-data/twice/engine/duckdb"
 	"github.com/twice-data/twice/lint"
 )
@@ -258,7 +259,11 @@ var limits = []example{
 	{sql: "select a, b from orders order by b, a limit 5"},
 	{sql: "select max(x) from orders limit 1"},
 	{sql: "select 1 as one limit 1"},
-	{sql: "select exists (select 1 from orders limit 1)"},
+	{sql: "select exists (select 1 from orders limit 1), exists (select * from orders offset 3)"},
+	{sql: "select * from mart.customers c(name, id) order by c.id limit 5", want: limit}, // it is the name, in truth
+	{sql: "select id, x from orders union all select id, x from items order by id limit 5", set: keyed("id")},
+	{sql: "select f.note from facts f, lateral (select c.id as k, max(c.score) as s from mart.customers c " +
+		"where c.id >= f.id group by c.id) l where l.s = f.id and f.day = $start order by l.k limit 5", want: limit},
 	{sql: "select * from mart.customers order by id limit 5"},
 	{sql: "select * from mart.customers order by name limit 5", want: limit},
 	{sql: "select * from mart.customers order by name, score, id limit 5"},
@@ -508,6 +513,24 @@ func TestErrorsAreTheUnwaivedErrors(t *testing.T) {
 	}
 	if e := stop[0].Error(); e.Code != "order-dependent-aggregate" || e.Place() != "pipelines/daily.sql:1" || e.Exit != twice.ExitProject {
 		t.Errorf("error %+v", e)
+	}
+}
+
+// withTies is an engine whose SELECT ends in FETCH FIRST ROW WITH TIES.
+type withTies struct{}
+
+func (withTies) Parse(context.Context, string) (*engine.Query, error) {
+	return &engine.Query{Selects: []*engine.Select{{From: []*engine.Source{{}}, Limit: &engine.Limit{Ties: true}}}}, nil
+}
+
+func (withTies) Volatility(context.Context, []string) (map[string]engine.Volatility, error) {
+	return nil, nil
+}
+
+func TestWithTiesNeedsNoTotalOrder(t *testing.T) {
+	findings, err := lint.Check(context.Background(), withTies{}, pipeline("select"), nil)
+	if err != nil || len(findings) > 0 {
+		t.Errorf("%+v, %v", findings, err)
 	}
 }
 
