@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"runtime"
 	"strings"
 	"sync"
 
@@ -26,7 +27,7 @@ type source struct {
 
 // openSource opens rel's files and finds how each column travels. Every column that cannot is reported.
 func openSource(ctx context.Context, rel engine.Relation) (*source, error) {
-	driver, err := duckdb.Open(ctx, duckdb.Options{})
+	driver, err := duckdb.Open(ctx, duckdb.Options{Threads: min(4, runtime.GOMAXPROCS(0))})
 	if err != nil {
 		return nil, err
 	}
@@ -42,6 +43,11 @@ func (f *source) attach(ctx context.Context) error {
 	var err error
 	if f.session, err = engine.Open(f.driver, nil).Session(ctx); err != nil {
 		return err
+	}
+	for _, set := range frugal {
+		if _, err := f.session.Exec(ctx, "set", set); err != nil {
+			return err
+		}
 	}
 	if err := f.driver.Attach(ctx, f.session, f.rel); err != nil {
 		return err
@@ -62,6 +68,14 @@ func (f *source) attach(ctx context.Context) error {
 		return errs[0]
 	}
 	return errs.Err()
+}
+
+// frugal keeps DuckDB from holding what it has read: it would otherwise fill most of the machine's memory with the
+// buffers of large files. COPY is the slower side, so a few threads are enough, and with them the limit is.
+var frugal = []string{
+	"SET memory_limit = '256MB'",
+	"SET enable_external_file_cache = false",
+	"SET preserve_insertion_order = false",
 }
 
 func (f *source) close() {
