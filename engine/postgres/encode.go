@@ -145,10 +145,7 @@ func numeric(buf []byte, v any) ([]byte, error) {
 	whole, fraction, _ := strings.Cut(s, ".")
 	scale := len(fraction)
 	whole = strings.TrimLeft(whole, "0")
-	var pad [3]byte
-	for i := range pad {
-		pad[i] = '0'
-	}
+	const pad = "000"
 	digits := make([]byte, 0, len(whole)+len(fraction)+6)
 	digits = append(digits, pad[:(4-len(whole)%4)%4]...)
 	digits = append(digits, whole...)
