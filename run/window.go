@@ -3,7 +3,9 @@ package run
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/twice-data/twice"
@@ -26,7 +28,7 @@ func (r *Runner) batch(ctx context.Context, p *twice.Pipeline, steps []Step, res
 		e.Took = took
 		switch {
 		case err != nil:
-			e.Err = twice.AsError(err)
+			e.Err = r.relative(twice.AsError(err))
 			e.Status = twice.Failed
 			if e.Err.Blocked {
 				e.Status = twice.Blocked
@@ -44,6 +46,13 @@ func (r *Runner) batch(ctx context.Context, p *twice.Pipeline, steps []Step, res
 		events[i] = e
 	}
 	return events
+}
+
+// relative names files the way the project does, not by where it happens to lie.
+func (r *Runner) relative(e *twice.Error) *twice.Error {
+	short := *e
+	short.Message = strings.ReplaceAll(e.Message, r.Dir+string(filepath.Separator), "")
+	return &short
 }
 
 // commit tries until the windows are committed or cannot be. Whether a commit whose answer was lost took place is asked
@@ -177,25 +186,11 @@ func (r *Runner) unknown(steps []Step) []twice.File {
 
 // job makes the engine's job of the steps.
 func (r *Runner) job(ctx context.Context, s *engine.Session, p *twice.Pipeline, steps []Step, leases []ledger.Lease, reset bool) (*engine.Job, error) {
-	job := &engine.Job{Pipeline: p, Reset: reset}
-	pins := map[string]twice.Pin{}
-	for _, st := range steps {
-		job.Windows = append(job.Windows, st.Window)
-		for _, pin := range st.Manifest.Inputs {
-			pins[pin.Name] = join(pins[pin.Name], pin)
-		}
+	job, err := r.reading(ctx, p, steps)
+	if err != nil {
+		return nil, err
 	}
-	for i := range p.Inputs {
-		in := &p.Inputs[i]
-		if in.Files == nil {
-			continue
-		}
-		rel, err := r.filesOf(p).Relation(ctx, in, pins[in.Name], r.Temp)
-		if err != nil {
-			return nil, err
-		}
-		job.Relations = append(job.Relations, rel)
-	}
+	job.Reset = reset
 	job.Fence = func(ctx context.Context, s *engine.Session) error {
 		for _, l := range leases {
 			if err := l.Fence(ctx, s); err != nil {
@@ -221,6 +216,33 @@ func (r *Runner) job(ctx context.Context, s *engine.Session, p *twice.Pipeline, 
 			job.Known = total.Columns
 		}
 	}
+	job.Receipt = func(ctx context.Context, s *engine.Session, o *engine.Outcome) error {
+		return r.receipts(ctx, s, p, steps, leases, o)
+	}
+	return job, nil
+}
+
+// reading is the part of a job that reads: the steps' windows, and their inputs as the manifests pin them.
+func (r *Runner) reading(ctx context.Context, p *twice.Pipeline, steps []Step) (*engine.Job, error) {
+	job := &engine.Job{Pipeline: p}
+	pins := map[string]twice.Pin{}
+	for _, st := range steps {
+		job.Windows = append(job.Windows, st.Window)
+		for _, pin := range st.Manifest.Inputs {
+			pins[pin.Name] = join(pins[pin.Name], pin)
+		}
+	}
+	for i := range p.Inputs {
+		in := &p.Inputs[i]
+		if in.Files == nil {
+			continue
+		}
+		rel, err := r.filesOf(p).Relation(ctx, in, pins[in.Name], r.Temp)
+		if err != nil {
+			return nil, err
+		}
+		job.Relations = append(job.Relations, rel)
+	}
 	job.Verify = func(ctx context.Context) error {
 		for _, pin := range pins {
 			if len(pin.Files) > 0 {
@@ -230,9 +252,6 @@ func (r *Runner) job(ctx context.Context, s *engine.Session, p *twice.Pipeline, 
 			}
 		}
 		return nil
-	}
-	job.Receipt = func(ctx context.Context, s *engine.Session, o *engine.Outcome) error {
-		return r.receipts(ctx, s, p, steps, leases, o)
 	}
 	return job, nil
 }
