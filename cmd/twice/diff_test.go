@@ -61,14 +61,14 @@ func TestDiffOfATableAndNowTellsWhatARunWouldDo(t *testing.T) {
 			t.Errorf("%s right after a run: %s", p, r.stdout)
 		}
 	}
-	w.write("feed/2020-03-03.csv", "id,name,v\n1,anna,5\n4,dan,4\n")
+	w.write("feed/2020-03-03.csv", "id,name,v\n1,anna,5\n2,late,1\n4,dan,4\n")
 	w.write("feed/2020-03-02.csv", "id,name,v\n1,old,1\n2,bill,4\n")
 	for p, want := range map[string]diffSummary{
-		"over":   {Added: 1, Removed: 1, Changed: 3},
-		"pub":    {Added: 4, Removed: 4}, // no key: rows as a whole
+		"over":   {Added: 2, Removed: 1, Changed: 3},
+		"pub":    {Added: 5, Removed: 4}, // no key: rows as a whole
 		"last":   {Added: 1, Changed: 3}, // 3 goes back to cid: the windows are redone in order
-		"full":   {Added: 1, Removed: 1, Changed: 1},
-		"newest": {Added: 1, Changed: 2},
+		"full":   {Added: 2, Removed: 1, Changed: 1},
+		"newest": {Added: 1, Changed: 2}, // late is older than bill, and cid than cyd
 	} {
 		before := w.read("target.duckdb")
 		got, r := w.diff(p)
