@@ -113,7 +113,7 @@ func (w *write) noDuplicateKey(ctx context.Context) error {
 	key := Idents("", w.Pipeline.UniqueKey)
 	return w.refuse(ctx, "duplicate-key",
 		fmt.Sprintf("SELECT %s, count(*) AS times FROM %s GROUP BY %s HAVING count(*) > 1", key, stageTable, key),
-		"%d keys of the unique_key ("+strings.Join(w.Pipeline.UniqueKey, ", ")+") come more than once in the SELECT",
+		"the SELECT gives more than one row for %d of its keys by the unique_key ("+strings.Join(w.Pipeline.UniqueKey, ", ")+")",
 		"which of the rows wins would be chance: keep one a key, with row_number() over a total order or an aggregate")
 }
 

@@ -79,7 +79,7 @@ func (w *write) outside(ctx context.Context, n int64) error {
 		return err
 	}
 	p := w.Pipeline
-	return twice.Errorf("outside-window", "%s of the SELECT lie outside the window %s by %s, for example\n%s",
+	return twice.Errorf("outside-window", "the SELECT gives %s outside the window %s by %s, for example\n%s",
 		count(n, "row"), w.Window(), p.TimeColumn, examples).At(p.File, p.Line).
 		WithNext("filter the SELECT by the window: where %s >= $start and %s < $end", p.TimeColumn, p.TimeColumn)
 }

@@ -124,7 +124,7 @@ func checkName(c twice.Check) string {
 		r := c.Relationships
 		return fmt.Sprintf("relationships(%s, %s.%s)", r.Column, r.To, r.ToColumn)
 	case c.SQL != "":
-		return "sql(" + shorten(twice.Canonical(c.SQL), 60) + ")"
+		return "sql(" + shorten(strings.Join(strings.Fields(c.SQL), " "), 60) + ")"
 	default:
 		return ""
 	}

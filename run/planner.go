@@ -219,13 +219,13 @@ func (pl *planner) upstream(ctx context.Context, st *Step, name string, ws []twi
 	}
 	for _, w := range windows {
 		if pl.didFail(name, w) {
-			return twice.Upstream{}, false, twice.Errorf("skipped", "window %s of %s did not commit", w, name)
+			return twice.Upstream{}, false, twice.Errorf("skipped", "%s did not commit", part(name, w))
 		}
 		r := pl.receipt(name, w)
 		planned := pl.predict && pl.dirty[name][w.Key()]
 		dirty = dirty || planned
 		if r == nil && !planned {
-			return twice.Upstream{}, false, twice.Errorf("input-waiting", "window %s of %s has not been committed yet", w, name).
+			return twice.Upstream{}, false, twice.Errorf("input-waiting", "%s has not been committed yet", part(name, w)).
 				WithNext("twice run +%s", st.Pipeline.Name)
 		}
 		if r != nil {
@@ -244,6 +244,14 @@ func (pl *planner) upstream(ctx context.Context, st *Step, name string, ws []twi
 		}
 	}
 	return twice.Upstream{Pipeline: name, Window: st.Window.Key(), Fingerprint: sum.String(), Rows: sum.Rows}, dirty, nil
+}
+
+// part names a window of a pipeline, or all of it.
+func part(pipeline string, w twice.Window) string {
+	if w.IsWhole() {
+		return pipeline
+	}
+	return fmt.Sprintf("window %s of %s", w, pipeline)
 }
 
 // known lists the windows of up that are committed, planned or failed: what there is of it.

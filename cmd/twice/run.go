@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/twice-data/twice"
 	"github.com/twice-data/twice/lint"
 	"github.com/twice-data/twice/project"
 	"github.com/twice-data/twice/run"
@@ -117,7 +118,7 @@ func (a *app) run(c *cobra.Command, args []string, f *runFlags) error {
 	view := a.newView(r)
 	r.On, r.Planned = view.window, view.planned
 	sum, err := r.Run(ctx, pipelines)
-	if sum != nil {
+	if sum != nil && (err == nil || len(sum.Counts) > 0) {
 		view.summary(sum)
 	}
 	if err != nil {
@@ -182,6 +183,9 @@ func (a *app) showPlan(plan *run.Plan) {
 		what, why := string(first.Status), ""
 		if first.Do {
 			what, why = string(first.Pipeline.Write), string(first.Reason)
+			if first.Reason == twice.UpNew && plan.Predicted(first.Pipeline) {
+				why += ", unless its rows come out the same"
+			}
 		} else if first.Err != nil {
 			why = first.Err.Message
 		}

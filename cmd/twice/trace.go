@@ -27,7 +27,7 @@ type trace struct {
 func newTrace(env func(string) (string, bool)) (*trace, error) {
 	t := new(trace)
 	var err error
-	if path, ok := env("TWICE_TRACE"); ok {
+	if path, ok := env("TWICE_TRACE"); ok && path != "" {
 		if t.out, err = os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err != nil {
 			return nil, err
 		}
