@@ -94,7 +94,7 @@ func (s *Session) violation(ctx context.Context, c twice.Check) (*Violation, err
 		}
 		return bounds(c, n), nil
 	}
-	query := violations(c)
+	query := s.violations(c)
 	var n int64
 	if err := s.Row(ctx, name, fmt.Sprintf("SELECT count(*) FROM (\n%s\n) AS v", query), &n); err != nil || n == 0 {
 		return nil, err
@@ -116,7 +116,7 @@ func bounds(c twice.Check, n int64) *Violation {
 
 // violations is the SELECT whose rows are against the check. In unique, NULLs count as equal, as in a PRIMARY KEY they
 // could not be there at all; in accepted_values and relationships NULL passes, as in a CHECK or a FOREIGN KEY.
-func violations(c twice.Check) string {
+func (s *Session) violations(c twice.Check) string {
 	switch {
 	case c.NotNull != nil:
 		conds := make([]string, len(c.NotNull))
@@ -138,7 +138,7 @@ func violations(c twice.Check) string {
 	case c.Relationships != nil:
 		r := c.Relationships
 		return fmt.Sprintf("SELECT r.* FROM %s AS r WHERE r.%s IS NOT NULL AND NOT EXISTS (SELECT 1 FROM %s AS o WHERE o.%s = r.%s)",
-			rowsView, Ident(r.Column), TableName(r.To), Ident(r.ToColumn), Ident(r.Column))
+			rowsView, Ident(r.Column), s.db.Name(r.To), Ident(r.ToColumn), Ident(r.Column))
 	default:
 		return strings.TrimRight(strings.ReplaceAll(c.SQL, "{rows}", rowsView), "; \t\r\n")
 	}

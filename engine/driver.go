@@ -10,6 +10,7 @@ import (
 // Features says what a driver promises. Callers and the conformance suite read it; nobody asks for a driver's name.
 type Features struct {
 	Name              string // "duckdb", "postgres"
+	Home              string // where tables without a schema live, quoted: "warehouse"."main"
 	ConcurrentWriters bool   // transactions of one process may write at the same time
 	SharedTarget      bool   // several processes may have the target open, so that leases mean something
 	RowID             string // an expression that names a row of a table for the length of a statement; empty: none

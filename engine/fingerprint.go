@@ -56,7 +56,7 @@ func (s *Session) TableFingerprint(ctx context.Context, p *twice.Pipeline, w twi
 			return twice.Fingerprint{}, err
 		}
 	}
-	return s.Fingerprint(ctx, "fingerprint", TableName(p.Table), where, cols)
+	return s.Fingerprint(ctx, "fingerprint", s.db.Name(p.Table), where, cols)
 }
 
 func pick(t twice.Table, cols []twice.Column, only []string) ([]twice.Column, error) {
@@ -101,7 +101,7 @@ func (s *Session) WindowFingerprints(ctx context.Context, p *twice.Pipeline, ws 
 			selects = append(selects, fmt.Sprintf("WHEN %s THEN %d", where, i))
 		}
 		query := fmt.Sprintf("SELECT w, count(*), CAST(sum(h) AS VARCHAR) FROM (SELECT CASE %s END AS w, %s AS h FROM %s AS t) AS x "+
-			"WHERE w IS NOT NULL GROUP BY w", strings.Join(selects, " "), hash, TableName(p.Table))
+			"WHERE w IS NOT NULL GROUP BY w", strings.Join(selects, " "), hash, s.db.Name(p.Table))
 		err := s.Query(ctx, "window fingerprints", query, func(rows *sql.Rows) error {
 			var i int
 			var count int64

@@ -166,7 +166,7 @@ func (w *write) missing(ctx context.Context, o *Outcome) (twice.Fingerprint, int
 	if w.Pipeline.WhenMissing != "delete" {
 		return twice.Fingerprint{}, 0, nil
 	}
-	table := TableName(w.Pipeline.Table)
+	table := w.s.db.Name(w.Pipeline.Table)
 	where := fmt.Sprintf("NOT EXISTS (SELECT 1 FROM %s AS s WHERE %s)", stageTable, w.on())
 	gone, err := w.s.Fingerprint(ctx, "missing", table, where, w.columns)
 	if err != nil || gone.Rows == 0 {
@@ -204,7 +204,7 @@ func (w *write) changes(ctx context.Context) error {
 		"CREATE TEMPORARY TABLE %s AS SELECT s.*, t.%s IS NOT NULL AS twice_found, (%s) AS twice_tie, %s AS twice_old "+
 			"FROM %s AS s LEFT JOIN %s AS t ON %s WHERE t.%s IS NULL OR (%s)",
 		changesTable, key, tie, w.s.db.RowHash("t", byName(w.columns)),
-		stageTable, TableName(w.Pipeline.Table), w.on(), key, cond))
+		stageTable, w.s.db.Name(w.Pipeline.Table), w.on(), key, cond))
 	return err
 }
 
@@ -257,7 +257,7 @@ func (w *write) weigh(ctx context.Context) (inserts, updates int64, delta twice.
 // upsert applies the changes. The key columns are never set: they are equal, and setting them makes engines rebuild
 // their index entries.
 func (w *write) upsert(ctx context.Context, inserts, updates int64) error {
-	table, all := TableName(w.Pipeline.Table), Idents("", names(w.columns))
+	table, all := w.s.db.Name(w.Pipeline.Table), Idents("", names(w.columns))
 	var sets []string
 	for _, c := range w.columns {
 		if !w.isKey(c.Name) {
@@ -290,7 +290,7 @@ func (w *write) total(ctx context.Context, o *Outcome, delta twice.Fingerprint) 
 	if sameNames(w.Known, names(byName(w.columns))) && !w.Reset {
 		return nil
 	}
-	full, err := w.s.Fingerprint(ctx, "table fingerprint", TableName(w.Pipeline.Table), "", w.columns)
+	full, err := w.s.Fingerprint(ctx, "table fingerprint", w.s.db.Name(w.Pipeline.Table), "", w.columns)
 	o.Table.Full = &full
 	return err
 }

@@ -22,7 +22,7 @@ func (w *write) overwrite(ctx context.Context) (*Outcome, error) {
 		if err != nil {
 			return err
 		}
-		table := TableName(w.Pipeline.Table)
+		table := w.s.db.Name(w.Pipeline.Table)
 		deleted, err := w.s.Exec(ctx, "delete", fmt.Sprintf("DELETE FROM %s WHERE %s", table, where))
 		if err != nil {
 			return err

@@ -20,14 +20,17 @@ func (w *write) publish(ctx context.Context) (*Outcome, error) {
 		if err := w.schema(ctx); err != nil {
 			return err
 		}
-		if _, err := w.s.Exec(ctx, "drop staging", "DROP TABLE IF EXISTS "+TableName(staging)); err != nil {
+		if _, err := w.s.Exec(ctx, "drop staging", "DROP TABLE IF EXISTS "+w.s.db.Name(staging)); err != nil {
 			return err
 		}
-		_, err := w.s.Exec(ctx, "stage", fmt.Sprintf("CREATE TABLE %s AS %s", TableName(staging), w.selectInto()))
+		_, err := w.s.Exec(ctx, "stage", fmt.Sprintf("CREATE TABLE %s AS %s", w.s.db.Name(staging), w.selectInto()))
 		if err != nil {
 			return place(err, w.Pipeline)
 		}
-		return w.s.Row(ctx, "staged rows", "SELECT count(*) FROM "+TableName(staging), &staged)
+		if err := w.reread(ctx, staging); err != nil {
+			return err
+		}
+		return w.s.Row(ctx, "staged rows", "SELECT count(*) FROM "+w.s.db.Name(staging), &staged)
 	})
 	if err != nil {
 		return nil, err
@@ -55,7 +58,7 @@ func (w *write) audit(ctx context.Context, o *Outcome, staging twice.Table, stag
 	}
 	var before int64
 	if staged == 0 && len(w.old) > 0 {
-		query := fmt.Sprintf("SELECT count(*) FROM %s WHERE %s", TableName(w.Pipeline.Table), where)
+		query := fmt.Sprintf("SELECT count(*) FROM %s WHERE %s", w.s.db.Name(w.Pipeline.Table), where)
 		if err := w.s.Row(ctx, "rows before", query, &before); err != nil {
 			return err
 		}
@@ -63,17 +66,17 @@ func (w *write) audit(ctx context.Context, o *Outcome, staging twice.Table, stag
 	if err := w.notEmptied(staged, before); err != nil {
 		return err
 	}
-	if err := w.fingerprints(ctx, o, TableName(staging), staged); err != nil {
+	if err := w.fingerprints(ctx, o, w.s.db.Name(staging), staged); err != nil {
 		return err
 	}
-	return w.check(ctx, o, "SELECT * FROM "+TableName(staging))
+	return w.check(ctx, o, "SELECT * FROM "+w.s.db.Name(staging))
 }
 
 // swap makes the staged rows the visible ones and keeps the ones before in the table "__previous".
 func (w *write) swap(ctx context.Context, staging twice.Table) error {
 	t := w.Pipeline.Table
 	previous := t.Beside("previous")
-	if _, err := w.s.Exec(ctx, "drop previous", "DROP TABLE IF EXISTS "+TableName(previous)); err != nil {
+	if _, err := w.s.Exec(ctx, "drop previous", "DROP TABLE IF EXISTS "+w.s.db.Name(previous)); err != nil {
 		return err
 	}
 	if !w.Pipeline.Windowed() && w.s.db.Features().RenameSwap {
@@ -93,10 +96,10 @@ func (w *write) swap(ctx context.Context, staging twice.Table) error {
 	}
 	cols := Idents("", names(w.columns))
 	for _, st := range []struct{ name, sql string }{
-		{"keep previous", fmt.Sprintf("CREATE TABLE %s AS SELECT * FROM %s WHERE %s", TableName(previous), TableName(t), where)},
-		{"delete", fmt.Sprintf("DELETE FROM %s WHERE %s", TableName(t), where)},
-		{"insert", fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s", TableName(t), cols, cols, TableName(staging))},
-		{"drop staging", "DROP TABLE " + TableName(staging)},
+		{"keep previous", fmt.Sprintf("CREATE TABLE %s AS SELECT * FROM %s WHERE %s", w.s.db.Name(previous), w.s.db.Name(t), where)},
+		{"delete", fmt.Sprintf("DELETE FROM %s WHERE %s", w.s.db.Name(t), where)},
+		{"insert", fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s", w.s.db.Name(t), cols, cols, w.s.db.Name(staging))},
+		{"drop staging", "DROP TABLE " + w.s.db.Name(staging)},
 	} {
 		if _, err := w.s.Exec(ctx, st.name, st.sql); err != nil {
 			return err
@@ -106,6 +109,6 @@ func (w *write) swap(ctx context.Context, staging twice.Table) error {
 }
 
 func (s *Session) rename(ctx context.Context, from, to twice.Table) error {
-	_, err := s.Exec(ctx, "rename "+from.Name, fmt.Sprintf("ALTER TABLE %s RENAME TO %s", TableName(from), Ident(to.Name)))
+	_, err := s.Exec(ctx, "rename "+from.Name, fmt.Sprintf("ALTER TABLE %s RENAME TO %s", s.db.Name(from), Ident(to.Name)))
 	return err
 }

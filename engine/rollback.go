@@ -40,7 +40,7 @@ func (s *Session) Rollback(ctx context.Context, p *twice.Pipeline, win twice.Win
 func (s *Session) exchange(ctx context.Context, p *twice.Pipeline, win twice.Window, cols []twice.Column,
 	t, previous, aside twice.Table,
 ) error {
-	if _, err := s.Exec(ctx, "drop staging", "DROP TABLE IF EXISTS "+TableName(aside)); err != nil {
+	if _, err := s.Exec(ctx, "drop staging", "DROP TABLE IF EXISTS "+s.db.Name(aside)); err != nil {
 		return err
 	}
 	if win.IsWhole() && s.db.Features().RenameSwap {
@@ -58,11 +58,11 @@ func (s *Session) exchange(ctx context.Context, p *twice.Pipeline, win twice.Win
 	}
 	list := Idents("", names(cols))
 	for _, st := range []struct{ name, sql string }{
-		{"stage", fmt.Sprintf("CREATE TABLE %s AS SELECT * FROM %s WHERE %s", TableName(aside), TableName(t), where)},
-		{"delete", fmt.Sprintf("DELETE FROM %s WHERE %s", TableName(t), where)},
-		{"insert", fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s", TableName(t), list, list, TableName(previous))},
-		{"drop previous", "DROP TABLE " + TableName(previous)},
-		{"rename", fmt.Sprintf("ALTER TABLE %s RENAME TO %s", TableName(aside), Ident(previous.Name))},
+		{"stage", fmt.Sprintf("CREATE TABLE %s AS SELECT * FROM %s WHERE %s", s.db.Name(aside), s.db.Name(t), where)},
+		{"delete", fmt.Sprintf("DELETE FROM %s WHERE %s", s.db.Name(t), where)},
+		{"insert", fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s", s.db.Name(t), list, list, s.db.Name(previous))},
+		{"drop previous", "DROP TABLE " + s.db.Name(previous)},
+		{"rename", fmt.Sprintf("ALTER TABLE %s RENAME TO %s", s.db.Name(aside), Ident(previous.Name))},
 	} {
 		if _, err := s.Exec(ctx, st.name, st.sql); err != nil {
 			return err

@@ -22,10 +22,11 @@ func Idents(alias string, names []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// TableName quotes a table's name.
-func TableName(t twice.Table) string {
+// Name is a table's quoted name, complete, so that no temporary relation, such as an input of the same name, can stand
+// in its way.
+func (db *DB) Name(t twice.Table) string {
 	if t.Schema == "" {
-		return Ident(t.Name)
+		return db.Features().Home + "." + Ident(t.Name)
 	}
 	return Ident(t.Schema) + "." + Ident(t.Name)
 }

@@ -174,7 +174,7 @@ func (w *write) schema(ctx context.Context) error {
 
 // table makes the target table exist with w.columns, and empties it for a full refresh.
 func (w *write) table(ctx context.Context) error {
-	name := TableName(w.Pipeline.Table)
+	name := w.s.db.Name(w.Pipeline.Table)
 	if len(w.old) == 0 {
 		if err := w.schema(ctx); err != nil {
 			return err
@@ -183,8 +183,10 @@ func (w *write) table(ctx context.Context) error {
 		for i, c := range w.columns {
 			defs[i] = Ident(c.Name) + " " + c.Type
 		}
-		_, err := w.s.Exec(ctx, "create table", fmt.Sprintf("CREATE TABLE %s (%s)", name, strings.Join(defs, ", ")))
-		return err
+		if _, err := w.s.Exec(ctx, "create table", fmt.Sprintf("CREATE TABLE %s (%s)", name, strings.Join(defs, ", "))); err != nil {
+			return err
+		}
+		return w.reread(ctx, w.Pipeline.Table)
 	}
 	for _, c := range w.columns {
 		if _, ok := find(w.old, c.Name); ok {
@@ -195,11 +197,26 @@ func (w *write) table(ctx context.Context) error {
 			return err
 		}
 	}
+	if len(w.columns) > len(w.old) {
+		if err := w.reread(ctx, w.Pipeline.Table); err != nil {
+			return err
+		}
+	}
 	if w.Reset {
 		_, err := w.s.Exec(ctx, "reset", "DELETE FROM "+name)
 		return err
 	}
 	return nil
+}
+
+// reread takes the columns' types from a table that this write has just made: the row hash may depend on how the engine
+// itself spells them, which a contract need not know.
+func (w *write) reread(ctx context.Context, t twice.Table) error {
+	cols, err := w.s.db.Columns(ctx, w.s, t)
+	if err == nil {
+		w.columns = cols
+	}
+	return err
 }
 
 // inWindow is the condition that a row of alias lies in win.

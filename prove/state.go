@@ -93,7 +93,7 @@ func readRows(ctx context.Context, s *engine.Session, t twice.Table) (*rows, err
 	if err != nil || len(cols) == 0 {
 		return r, err
 	}
-	err = s.Query(ctx, "rows", "SELECT * FROM "+engine.TableName(t), func(found *sql.Rows) error {
+	err = s.Query(ctx, "rows", "SELECT * FROM "+s.DB().Name(t), func(found *sql.Rows) error {
 		if r.columns == nil {
 			var err error
 			if r.columns, err = found.Columns(); err != nil {

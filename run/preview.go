@@ -151,7 +151,7 @@ func (r *Runner) previewMerge(ctx context.Context, s *engine.Session, pv *Previe
 	if p.Version == "" || len(pv.Before) == 0 {
 		return nil
 	}
-	v, table, newer := engine.Ident(p.Version), engine.TableName(p.Table), engine.Ident("twice_newer")
+	v, table, newer := engine.Ident(p.Version), s.DB().Name(p.Table), engine.Ident("twice_newer")
 	var kept []string
 	for _, c := range pv.Columns {
 		if has(pv.Before, c.Name) {

@@ -109,7 +109,7 @@ func (d *differ) side(ctx context.Context, s *engine.Session, target, name strin
 		return diff.Side{}, nil, usage("there is no table %s in target %s", p.Table, target).
 			WithNext("twice status --target %s lists the pipelines and what they wrote", target)
 	}
-	side := diff.Side{Session: s, Name: p.Table.String(), Relation: engine.TableName(p.Table), Columns: cols}
+	side := diff.Side{Session: s, Name: p.Table.String(), Relation: s.DB().Name(p.Table), Columns: cols}
 	if w.IsWhole() {
 		return side, p, nil
 	}
@@ -241,7 +241,7 @@ func (d *differ) now(ctx context.Context, name string) error {
 			return err
 		}
 		left := diff.Side{
-			Session: s, Name: p.Table.String(), Relation: engine.TableName(p.Table), Where: pv.Where,
+			Session: s, Name: p.Table.String(), Relation: s.DB().Name(p.Table), Where: pv.Where,
 			Columns: pv.Before,
 		}
 		right := diff.Side{Session: s, Name: "now", Relation: pv.Table, Columns: pv.Columns}

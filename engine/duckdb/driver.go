@@ -33,6 +33,7 @@ type Options struct {
 
 // Driver is an open DuckDB database.
 type Driver struct {
+	home   string // the schema of tables without one, with its catalogue
 	db     *sql.DB
 	path   string // resolved; empty: in memory
 	closed bool   // guarded by openMu
@@ -58,10 +59,12 @@ func Open(ctx context.Context, o Options) (*Driver, error) {
 	if err := d.wait(ctx, dsn, o.Wait); err != nil {
 		return nil, err
 	}
-	if err := d.db.PingContext(ctx); err != nil {
+	var catalog string
+	if err := d.db.QueryRowContext(ctx, "SELECT current_database()").Scan(&catalog); err != nil {
 		_ = d.Close() // it never worked; err says why
 		return nil, d.Explain(err)
 	}
+	d.home = engine.Ident(catalog) + `."main"`
 	return d, nil
 }
 
@@ -114,6 +117,7 @@ var _ engine.Driver = (*Driver)(nil)
 func (d *Driver) Features() engine.Features {
 	return engine.Features{
 		Name:        "duckdb",
+		Home:        d.home,
 		RowID:       "rowid",
 		Merge:       true,
 		RenameSwap:  true,

@@ -66,6 +66,7 @@ var cases = []testCase{
 	{"publish/failed check leaves production and keeps staging", publishBlocked},
 	{"publish/window", publishWindow},
 	{"publish/rollback", publishRollback},
+	{"write/from an input named like the table", inputNamedLikeTable},
 	{"schema/new column", schemaNewColumn},
 	{"schema/changed type", schemaChangedType},
 	{"schema/missing column", schemaMissingColumn},

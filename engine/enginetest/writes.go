@@ -3,6 +3,8 @@ package enginetest
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sort"
 	"strings"
 
@@ -367,5 +369,30 @@ func publishRollback(b *bench) {
 			b.want("SELECT id FROM t", want)
 		}
 		b.none("t__staging")
+	}
+}
+
+// inputNamedLikeTable writes a table from an input of the same name: the most natural name for it.
+func inputNamedLikeTable(b *bench) {
+	for _, write := range twice.Writes {
+		b.start(nil)
+		file := filepath.Join(b.TempDir(), "t.csv")
+		if err := os.WriteFile(file, []byte("id,n\n1,1\n"), 0o644); err != nil {
+			b.Fatal(err)
+		}
+		p := pipeline(write, "SELECT id, n FROM t")
+		if write == twice.Merge {
+			p.UniqueKey = []string{"id"}
+		}
+		for range 2 {
+			j := job(p)
+			j.Relations = []engine.Relation{{Name: "t", Files: []string{file}}}
+			s := b.session()
+			if _, err := s.Write(b.ctx, j); err != nil {
+				b.Fatalf("%s: %v", write, err)
+			}
+			s.Close()
+		}
+		b.want("SELECT id FROM t", "1")
 	}
 }

@@ -104,6 +104,7 @@ var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interv
 func (d *Driver) Features() engine.Features {
 	return engine.Features{
 		Name:              "postgres",
+		Home:              pgx.Identifier{d.schema}.Sanitize(),
 		ConcurrentWriters: true,
 		SharedTarget:      true,
 		RowID:             "ctid",

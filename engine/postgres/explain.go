@@ -54,7 +54,7 @@ func (d *Driver) refusal(p *pgconn.PgError) *twice.Error {
 	}
 	user := pgx.Identifier{d.config.User}.Sanitize()
 	switch {
-	case p.Code == "40001" || p.Code == "40P01":
+	case p.Code == "40001" || p.Code == "40P01" || lostRace(p):
 		e.Code = "serialization"
 	case p.Code == "57P03":
 		e.Code, e.Next = "server-down", fmt.Sprintf("pg_isready -h %s -p %d", d.config.Host, d.config.Port)
@@ -82,6 +82,21 @@ func (d *Driver) refusal(p *pgconn.PgError) *twice.Error {
 		e.Next = "SELECT pid, application_name, query FROM pg_stat_activity WHERE pid = ANY (SELECT unnest(pg_blocking_pids(pid)) FROM pg_stat_activity)"
 	}
 	return e
+}
+
+// lostRace says that somebody else made the same schema or table at the same moment: IF NOT EXISTS does not see what is
+// not committed yet, and then stumbles over the catalogue's own unique indexes.
+func lostRace(p *pgconn.PgError) bool {
+	switch p.Code {
+	case "23505": // unique_violation
+		return p.SchemaName == "pg_catalog" || p.SchemaName == "twice"
+	case "42P06", "42P07": // duplicate_schema, duplicate_table
+		return true
+	case "XX000":
+		return strings.Contains(p.Message, "tuple concurrently updated")
+	default:
+		return false
+	}
 }
 
 var (
