@@ -58,7 +58,11 @@ func (a *app) statusCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				a.status(pipelines, state, leases)
+				merged, err := mergedRows(ctx, s, pipelines)
+				if err != nil {
+					return err
+				}
+				a.status(pipelines, state, merged, leases)
 				return nil
 			})
 		},
@@ -87,7 +91,25 @@ type leaseLine struct {
 	Expired bool      `json:"expired"`
 }
 
-func (a *app) status(pipelines []*twice.Pipeline, state ledger.State, leases []ledger.Holder) {
+// mergedRows counts the rows of the tables that are merged into: their receipts only tell what the SELECT gave.
+func mergedRows(ctx context.Context, s *engine.Session, pipelines []*twice.Pipeline) (map[string]int64, error) {
+	rows := map[string]int64{}
+	for _, p := range pipelines {
+		if p.Write != twice.Merge {
+			continue
+		}
+		total, err := ledger.TotalOf(ctx, s, p.Table)
+		if err != nil {
+			return nil, err
+		}
+		if total != nil {
+			rows[p.Name] = total.Fingerprint.Rows
+		}
+	}
+	return rows, nil
+}
+
+func (a *app) status(pipelines []*twice.Pipeline, state ledger.State, merged map[string]int64, leases []ledger.Holder) {
 	t := newTable("PIPELINE", "WRITE", "WINDOWS", "FROM", "TO", "ROWS", "LAST COMMIT")
 	for _, p := range pipelines {
 		l := statusLine{Event: "status", Pipeline: p.Name, Write: string(p.Write)}
@@ -104,6 +126,9 @@ func (a *app) status(pipelines []*twice.Pipeline, state ledger.State, leases []l
 			if r.CommittedAt.After(committed) {
 				committed = r.CommittedAt
 			}
+		}
+		if rows, ok := merged[p.Name]; ok {
+			l.Rows = rows
 		}
 		if a.json {
 			l.First, l.Last, l.Committed = some(first), some(last), some(committed)
