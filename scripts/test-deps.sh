@@ -1,26 +1,47 @@
 #!/bin/sh
-# Installs what the tests need from the machine's packages: a PostgreSQL server (14 or later). It does nothing, quickly,
-# when it is there, and changes nothing when it may not install: the tests then say that they skip.
+# Installs what the tests need: a PostgreSQL server (14 or later) from the machine's packages, and Apache Kafka's jars
+# from Maven Central into the user's cache. It does nothing, quickly, when they are there, and changes nothing when it
+# may not install: the tests then say that they skip.
 set -eu
 
 has_postgres() {
 	command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1
 }
 
-has_postgres && exit 0
-
-if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
-	echo "PostgreSQL is missing; install it (Debian: apt-get install postgresql) to run its tests" >&2
-	exit 0
-fi
-
-# Debian would start a cluster of its own at once; the tests start theirs.
-mkdir -p /etc/postgresql-common
-[ -e /etc/postgresql-common/createcluster.conf ] ||
-	echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
-export DEBIAN_FRONTEND=noninteractive
-apt-get install -y -qq --no-install-recommends postgresql >/dev/null 2>&1 || {
-	apt-get update -qq
-	apt-get install -y -qq --no-install-recommends postgresql >/dev/null
+postgres() {
+	has_postgres && return 0
+	if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+		echo "PostgreSQL is missing; install it (Debian: apt-get install postgresql) to run its tests" >&2
+		return 0
+	fi
+	# Debian would start a cluster of its own at once; the tests start theirs.
+	mkdir -p /etc/postgresql-common
+	[ -e /etc/postgresql-common/createcluster.conf ] ||
+		echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get install -y -qq --no-install-recommends postgresql >/dev/null 2>&1 || {
+		apt-get update -qq
+		apt-get install -y -qq --no-install-recommends postgresql >/dev/null
+	}
+	has_postgres
 }
-has_postgres
+
+# kafka leaves its jars in a folder that stream/kafkatest looks for; it is there completely or not at all.
+kafka() {
+	jars="${XDG_CACHE_HOME:-$HOME/.cache}/twice-test/kafka-3.9.1"
+	[ -d "$jars" ] && return 0
+	if ! command -v java >/dev/null 2>&1 || ! command -v mvn >/dev/null 2>&1; then
+		echo "java or mvn is missing; install them (Debian: apt-get install maven default-jre-headless) to run the tests against Kafka" >&2
+		return 0
+	fi
+	rm -rf "$jars.part"
+	mvn -B -q -f "$(dirname "$0")/kafka/pom.xml" dependency:copy-dependencies -DincludeScope=runtime \
+		-DoutputDirectory="$jars.part" >/dev/null || {
+		echo "Maven cannot fetch Kafka; the tests against it will skip" >&2
+		return 0
+	}
+	mv "$jars.part" "$jars"
+}
+
+postgres
+kafka
