@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"scaffold":        {"."},
 	"manifest":        {".", "engine"},
 	"ledger":          {".", "engine"},
+	"capture":         {".", "engine", "engine/duckdb", "engine/postgres", "manifest"}, // reads sources, writes Parquet
 }
 
 func TestImportsPointOneWay(t *testing.T) {

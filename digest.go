@@ -58,6 +58,16 @@ type inputCode struct {
 	Reader     Reader
 }
 
+// Digest identifies where in comes from: what of it counts in Pipeline.Digest.
+func (in *Input) Digest() string {
+	b, err := json.Marshal(in.code())
+	if err != nil {
+		panic(err) // plain strings and numbers always marshal
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:16])
+}
+
 func (in *Input) code() inputCode {
 	c := inputCode{Name: in.Name, Kind: in.Kind()}
 	switch {

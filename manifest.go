@@ -19,6 +19,7 @@ type Pin struct {
 	Files     []File       `json:"files,omitempty"`
 	Upstreams []Upstream   `json:"upstreams,omitempty"`
 	Capture   *File        `json:"capture,omitempty"` // the captured bytes, by their SHA-256
+	Source    string       `json:"source,omitempty"`  // of a capture: Input.Digest of what was asked
 	Offsets   []OffsetSpan `json:"offsets,omitempty"`
 }
 

@@ -1,6 +1,9 @@
 package twice
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Write is one of the three ways to write.
 type Write string
@@ -114,6 +117,21 @@ func (in *Input) Kind() string {
 		return "kafka"
 	default:
 		return ""
+	}
+}
+
+// Captured says whether in cannot be read twice, so that it is captured before use.
+func (in *Input) Captured() bool { return in.Database != nil || in.Command != nil || in.HTTP != nil }
+
+// ByWindow says whether what in gives depends on the window that asks.
+func (in *Input) ByWindow() bool {
+	switch {
+	case in.Database != nil:
+		return len(Params(in.Database.Query)) > 0
+	case in.HTTP != nil:
+		return strings.Contains(in.HTTP.URL, "{start") || strings.Contains(in.HTTP.URL, "{end")
+	default:
+		return true // a command sees it in its environment
 	}
 }
 

@@ -3,6 +3,8 @@ package manifest
 import (
 	"context"
 	"io"
+	"os"
+	"path/filepath"
 
 	"github.com/twice-data/twice"
 )
@@ -25,6 +27,40 @@ type Store interface {
 
 	// Delete removes a capture for good. One that is not there is no error.
 	Delete(ctx context.Context, sha string) error
+}
+
+// CapturePath is where a capture is kept as a file of Parquet in a folder for temporary files.
+func CapturePath(tmp, sha string) string { return filepath.Join(tmp, sha+".parquet") }
+
+// Fetch makes a capture a file in the folder tmp, unless it is there already, and gives its path. The file is there
+// completely, with exactly the bytes that were put, or not at all.
+func Fetch(ctx context.Context, s Store, sha, tmp string) (path string, err error) {
+	path = CapturePath(tmp, sha)
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	in, err := s.Open(ctx, sha)
+	if err != nil {
+		return "", err
+	}
+	defer in.Close()
+	out, err := os.CreateTemp(tmp, "fetch-*")
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		out.Close()
+		if err != nil {
+			os.Remove(out.Name())
+		}
+	}()
+	if _, err := io.Copy(out, in); err != nil {
+		return "", err
+	}
+	if err := out.Close(); err != nil {
+		return "", err
+	}
+	return path, os.Rename(out.Name(), path)
 }
 
 func captureMissing(sha, where string) *twice.Error {

@@ -96,7 +96,7 @@ func (l Local) Open(ctx context.Context, sha string) (io.ReadCloser, error) {
 // verified reads a capture and holds its hash against its name at the end.
 type verified struct {
 	source
-	file  *os.File
+	file  io.Closer
 	sum   hash.Hash
 	sha   string
 	where string

@@ -98,6 +98,7 @@ var descriptions = map[string]string{
 	"projectFile.Project":       "Name of the project.",
 	"projectFile.DefaultTarget": "Target of a run without --target. Needed when there are several.",
 	"projectFile.Targets":       "The databases to write to, by name.",
+	"projectFile.Captures":      "Where inputs that cannot be read twice are kept: a folder or s3://bucket/prefix; default: .twice/captures.",
 
 	"targetFile.Engine": "Kind of database.",
 	"targetFile.Path":   "duckdb: the database file, relative to the project's folder.",

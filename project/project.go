@@ -27,7 +27,8 @@ type Project struct {
 	Targets       map[string]Target // as written; Project.Target gives one that can be opened
 	Pipelines     []*twice.Pipeline // sorted by name
 
-	env Env
+	captures string // as written
+	env      Env
 }
 
 // Load reads the project in dir. The error, if any, is a twice.Errors with every problem of every file.

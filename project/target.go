@@ -24,6 +24,7 @@ type projectFile struct {
 	Project       string                `json:"project" jsonschema:"required"`
 	DefaultTarget string                `json:"default_target,omitempty"`
 	Targets       map[string]targetFile `json:"targets" jsonschema:"required"`
+	Captures      string                `json:"captures,omitempty"`
 }
 
 type targetFile struct {
@@ -38,7 +39,7 @@ func (p *Project) readFile(text string) twice.Errors {
 	d := &decoder{file: FileName} // variables are looked up when a target is used
 	var f projectFile
 	d.read(text, &f)
-	p.Name, p.DefaultTarget = f.Project, f.DefaultTarget
+	p.Name, p.DefaultTarget, p.captures = f.Project, f.DefaultTarget, f.Captures
 	for _, name := range slices.Sorted(maps.Keys(f.Targets)) {
 		t := f.Targets[name]
 		path := "targets." + name
@@ -117,4 +118,20 @@ func (p *Project) Target(name string) (Target, error) {
 		}
 	}
 	return t, errs.Err()
+}
+
+// Captures is where captures are kept, with its variables looked up: an absolute folder, or s3://bucket/prefix.
+func (p *Project) Captures() (string, error) {
+	where, missing := expand(p.captures, p.env)
+	switch {
+	case len(missing) > 0:
+		return "", twice.Errorf("missing-variable", "captures: the environment variable %s is not set", missing[0]).
+			At(FileName, 0).WithNext("set it: export %s=…", missing[0]).WithExit(twice.ExitProject)
+	case where == "":
+		return filepath.Join(p.Dir, ".twice", "captures"), nil
+	case strings.Contains(where, "://") || filepath.IsAbs(where):
+		return where, nil
+	default:
+		return filepath.Join(p.Dir, where), nil
+	}
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests need: a PostgreSQL server (14 or later) from the machine's packages, and Apache Kafka's jars
-# from Maven Central into the user's cache. It does nothing, quickly, when they are there, and changes nothing when it
+# Installs what the tests need: a PostgreSQL server (14 or later) and a MariaDB server from the machine's packages, and
+# Apache Kafka's jars from Maven Central into the user's cache. It does nothing, quickly, when they are there, and changes nothing when it
 # may not install: the tests then say that they skip.
 set -eu
 
@@ -18,12 +18,33 @@ postgres() {
 	mkdir -p /etc/postgresql-common
 	[ -e /etc/postgresql-common/createcluster.conf ] ||
 		echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
-	export DEBIAN_FRONTEND=noninteractive
-	apt-get install -y -qq --no-install-recommends postgresql >/dev/null 2>&1 || {
-		apt-get update -qq
-		apt-get install -y -qq --no-install-recommends postgresql >/dev/null
-	}
+	install postgresql
 	has_postgres
+}
+
+install() {
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get install -y -qq --no-install-recommends "$1" >/dev/null 2>&1 || {
+		apt-get update -qq
+		apt-get install -y -qq --no-install-recommends "$1" >/dev/null
+	}
+}
+
+mariadb() {
+	[ -x /usr/sbin/mariadbd ] && return 0
+	if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+		echo "MariaDB is missing; install it (Debian: apt-get install mariadb-server) to run its tests" >&2
+		return 0
+	fi
+	# Debian would start a server of its own at once; the tests start theirs.
+	denied=""
+	if [ ! -e /usr/sbin/policy-rc.d ]; then
+		printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+		chmod +x /usr/sbin/policy-rc.d
+		denied=yes
+	fi
+	install mariadb-server || echo "MariaDB cannot be installed; its tests will skip" >&2
+	[ -z "$denied" ] || rm -f /usr/sbin/policy-rc.d
 }
 
 # kafka leaves its jars in a folder that stream/kafkatest looks for; it is there completely or not at all.
@@ -44,4 +65,5 @@ kafka() {
 }
 
 postgres
+mariadb
 kafka
