@@ -17,6 +17,9 @@ import (
 	"time"
 
 	_ "github.com/duckdb/duckdb-go/v2"
+	_ "github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/twice-data/twice/engine/postgres/pgtest"
 )
 
 // What TestMain prepares: the program, and the folder of the feeds.
@@ -58,16 +61,31 @@ func expected[T any](t *testing.T, feed string) (figures T) {
 	return figures
 }
 
+// onTargets runs a test on each target of the examples.
+func onTargets(t *testing.T, test func(t *testing.T, target string)) {
+	for _, target := range []string{"dev", "prod"} {
+		t.Run(target, func(t *testing.T) {
+			t.Parallel()
+			test(t, target)
+		})
+	}
+}
+
 // example is a copy of an example with a target of its own.
 type example struct {
 	*testing.T
-	dir  string
-	data string // the folder that TWICE_DATA names
+	dir    string
+	data   string // the folder that TWICE_DATA names
+	target string // of twice.yml
+	url    string // prod: the database, new and empty
 }
 
-func newExample(t *testing.T, name, data string) *example {
+func newExample(t *testing.T, name, data, target string) *example {
 	t.Helper()
-	e := &example{T: t, dir: t.TempDir(), data: data}
+	e := &example{T: t, dir: t.TempDir(), data: data, target: target}
+	if target == "prod" {
+		e.url = pgtest.Start(t).Database(t)
+	}
 	e.copy(filepath.Join(name, "twice.yml"), filepath.Join(e.dir, "twice.yml"))
 	if err := os.CopyFS(filepath.Join(e.dir, "pipelines"), os.DirFS(filepath.Join(name, "pipelines"))); err != nil {
 		t.Fatal(err)
@@ -107,9 +125,9 @@ type outcome struct {
 
 func (e *example) start(args ...string) (code int, stdout, stderr string) {
 	e.Helper()
-	c := exec.Command(program, args...)
+	c := exec.Command(program, append(args, "--target", e.target)...)
 	c.Dir = e.dir
-	c.Env = append(os.Environ(), "TWICE_DATA="+e.data)
+	c.Env = append(os.Environ(), "TWICE_DATA="+e.data, "DATABASE_URL="+e.url)
 	var out, errs bytes.Buffer
 	c.Stdout, c.Stderr = &out, &errs
 	err := c.Run()
@@ -192,7 +210,11 @@ func (e *example) fingerprint(table string) string {
 // query is what the target answers, as text; NULL is the empty text.
 func (e *example) query(query string) [][]string {
 	e.Helper()
-	db, err := sql.Open("duckdb", filepath.Join(e.dir, "warehouse.duckdb")+"?access_mode=read_only")
+	driver, name := "duckdb", filepath.Join(e.dir, "warehouse.duckdb")+"?access_mode=read_only"
+	if e.url != "" {
+		driver, name = "pgx", e.url
+	}
+	db, err := sql.Open(driver, name)
 	if err != nil {
 		e.Fatal(err)
 	}

@@ -10,18 +10,19 @@ import (
 )
 
 // TestJaffleShop makes the two models of the raw tables, equal to the expected ones in every cell.
-func TestJaffleShop(t *testing.T) {
-	t.Parallel()
+func TestJaffleShop(t *testing.T) { onTargets(t, jaffleShop) }
+
+func jaffleShop(t *testing.T, target string) {
 	data := filepath.Join(feeds, "D_jaffle_shop")
-	e := newExample(t, "jaffle_shop", data)
+	e := newExample(t, "jaffle_shop", data, target)
 	e.twice(0, "run")
 	for _, model := range []struct{ name, query string }{
 		{"orders", `select cast(order_id as varchar), cast(customer_id as varchar), cast(order_date as varchar), status,
 			cast(credit_card_amount as varchar), cast(coupon_amount as varchar), cast(bank_transfer_amount as varchar),
-			cast(gift_card_amount as varchar), cast(amount as varchar) from orders order by order_id`},
+			cast(gift_card_amount as varchar), cast(amount as varchar) from orders order by orders.order_id`},
 		{"customers", `select cast(customer_id as varchar), first_name, last_name, cast(first_order as varchar),
 			cast(most_recent_order as varchar), cast(number_of_orders as varchar), cast(customer_lifetime_value as varchar)
-			from customers order by customer_id`},
+			from customers order by customers.customer_id`},
 	} {
 		got, want := e.query(model.query), readCSV(t, filepath.Join(data, "expected", model.name+".csv"))[1:]
 		if !slices.EqualFunc(got, want, slices.Equal) {

@@ -44,15 +44,15 @@ checks:
   - {sql: "select * from {rows} where cve_id not like 'CVE-____-%'"}
 */
 select
-    "cveID" as cve_id,
-    "vendorProject" as vendor,
+    cveID as cve_id,
+    vendorProject as vendor,
     product,
-    "vulnerabilityName" as name,
-    "dateAdded" as added_on,
-    "shortDescription" as description,
-    "requiredAction" as required_action,
-    "dueDate" as due_on,
-    "knownRansomwareCampaignUse" as ransomware,
+    vulnerabilityName as name,
+    dateAdded as added_on,
+    shortDescription as description,
+    requiredAction as required_action,
+    dueDate as due_on,
+    knownRansomwareCampaignUse as ransomware,
     notes,
     cwes
 from catalogue

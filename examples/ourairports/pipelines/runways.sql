@@ -57,7 +57,10 @@ columns:
   - {name: he_displaced_threshold_ft, type: "decimal(9,1)"}
 checks:
   - name: on the globe
-    sql: "select * from {rows} where abs(le_latitude_deg) > 90 or abs(he_latitude_deg) > 90 or abs(le_longitude_deg) > 180 or abs(he_longitude_deg) > 180"
+    sql: |
+      select * from {rows}
+      where abs(le_latitude_deg) > 90 or abs(he_latitude_deg) > 90
+         or abs(le_longitude_deg) > 180 or abs(he_longitude_deg) > 180
     on_fail: warn
 */
 select
@@ -66,12 +69,12 @@ select
     cast(le_latitude_deg as decimal(12,5)) as le_latitude_deg,
     cast(le_longitude_deg as decimal(12,5)) as le_longitude_deg,
     cast(le_elevation_ft as decimal(9,1)) as le_elevation_ft,
-    cast("le_heading_degT" as decimal(9,2)) as le_heading_deg,
+    cast(le_heading_degT as decimal(9,2)) as le_heading_deg,
     cast(le_displaced_threshold_ft as decimal(9,1)) as le_displaced_threshold_ft,
     he_ident,
     cast(he_latitude_deg as decimal(12,5)) as he_latitude_deg,
     cast(he_longitude_deg as decimal(12,5)) as he_longitude_deg,
     cast(he_elevation_ft as decimal(9,1)) as he_elevation_ft,
-    cast("he_heading_degT" as decimal(9,2)) as he_heading_deg,
+    cast(he_heading_degT as decimal(9,2)) as he_heading_deg,
     cast(he_displaced_threshold_ft as decimal(9,1)) as he_displaced_threshold_ft
 from snapshot

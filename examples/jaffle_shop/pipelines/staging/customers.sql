@@ -4,7 +4,7 @@ write: overwrite
 inputs:
   raw_customers:
     files: "${TWICE_DATA}/seeds/raw_customers.csv"
-    columns: [{name: id, type: bigint}, {name: first_name, type: varchar}, {name: last_name, type: varchar}]
+    columns: {id: bigint, first_name: varchar, last_name: varchar}
 columns:
   - {name: customer_id, type: bigint, not_null: true, unique: true}
   - {name: first_name, type: varchar}

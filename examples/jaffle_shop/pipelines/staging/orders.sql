@@ -4,7 +4,7 @@ write: overwrite
 inputs:
   raw_orders:
     files: "${TWICE_DATA}/seeds/raw_orders.csv"
-    columns: [{name: id, type: bigint}, {name: user_id, type: bigint}, {name: order_date, type: date}, {name: status, type: varchar}]
+    columns: {id: bigint, user_id: bigint, order_date: date, status: varchar}
 columns:
   - {name: order_id, type: bigint, not_null: true, unique: true}
   - {name: customer_id, type: bigint, not_null: true}

@@ -4,7 +4,7 @@ write: overwrite
 inputs:
   raw_payments:
     files: "${TWICE_DATA}/seeds/raw_payments.csv"
-    columns: [{name: id, type: bigint}, {name: order_id, type: bigint}, {name: payment_method, type: varchar}, {name: amount, type: integer}]
+    columns: {id: bigint, order_id: bigint, payment_method: varchar, amount: integer}
 columns:
   - {name: payment_id, type: bigint, not_null: true, unique: true}
   - {name: order_id, type: bigint, not_null: true}
