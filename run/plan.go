@@ -87,6 +87,11 @@ func (r *Runner) plan(ctx context.Context, s *engine.Session, pipelines []*twice
 		if err != nil {
 			return nil, err
 		}
+		for _, st := range steps {
+			if !st.Do {
+				r.note(p, st.Window, st.Status) // what reads a window that cannot be written is skipped
+			}
+		}
 		first := len(plan.Steps)
 		plan.Steps = append(plan.Steps, steps...)
 		plan.ranges[p.Name] = [2]int{first, len(plan.Steps)}
