@@ -25,14 +25,20 @@ type bench struct {
 	base     *lab   // what p reads is filled, p is not
 	done     *lab   // p is filled too, by the clean run
 	clean    *state // of done
+	half     string // a condition that about half of the rows of p's table meet, as twice_old
 	outcomes []run.Event
 
+	lost []string // windows that the clean run did not commit, and why
+
+	old    *lab     // see outdated; nil: not made yet
+	points []point  // of a clean run of one window
+	walk   []string // its statements
+	tables []string // that are there after it
+
 	mu       sync.Mutex
-	walk     []string // the statements of a clean run of one window
-	residues []string // found after crashes
+	residues []residue // found after crashes
 	crashes  int
 	crashing time.Duration
-	lost     []string // windows that the clean run did not commit, and why
 }
 
 // feed is one input file of the family.
@@ -197,7 +203,16 @@ func (b *bench) fill(ctx context.Context) error {
 		}
 		return first
 	}
-	b.clean, err = s.state(ctx)
+	if b.clean, err = s.state(ctx); err != nil {
+		return err
+	}
+	ses, err := s.db.Session(ctx)
+	if err != nil {
+		return err
+	}
+	defer ses.Close()
+	cols, err := s.db.Columns(ctx, ses, b.p.Table)
+	b.half = s.db.RowHash("twice_old", cols) + " % 2 = 0"
 	return err
 }
 
@@ -214,7 +229,7 @@ func (b *bench) full() twice.Window {
 }
 
 func (b *bench) drop(ctx context.Context) {
-	for _, l := range []*lab{b.base, b.done} {
+	for _, l := range []*lab{b.base, b.done, b.old} {
 		if l != nil {
 			l.drop(ctx)
 		}

@@ -22,6 +22,9 @@ type child struct {
 	out    bytes.Buffer
 	errs   bytes.Buffer
 	failed error // it could not be started
+
+	gone   bool // its end was noticed by stopped, which has the status
+	status syscall.WaitStatus
 }
 
 // child starts "twice run" on one window, with further flags and variables of the environment.
@@ -49,9 +52,8 @@ func (c *child) killed() (bool, error) {
 	if c.failed != nil {
 		return false, c.failed
 	}
-	_ = c.cmd.Wait() // how it ended is read below
-	status, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus)
-	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL, nil
+	status := c.end()
+	return status.Signaled() && status.Signal() == syscall.SIGKILL, nil
 }
 
 // wait waits for the end and says why the window did not commit; nil: it did.
@@ -59,20 +61,25 @@ func (c *child) wait() *twice.Error {
 	if c.failed != nil {
 		return twice.AsError(c.failed)
 	}
-	err := c.cmd.Wait()
-	if err == nil {
+	status := c.end()
+	if status.ExitStatus() == 0 {
 		return nil
-	}
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) {
-		return twice.AsError(err)
 	}
 	e := c.reported()
 	if e == nil {
-		e = twice.Errorf("process", "the process ended with %v: %s", err, strings.TrimSpace(c.errs.String()))
+		e = twice.Errorf("process", "the process ended with status %d: %s", status, strings.TrimSpace(c.errs.String()))
 	}
-	e.Exit = exit.ExitCode()
+	e.Exit = status.ExitStatus()
 	return e
+}
+
+// end waits for the end, and for the last of what the child has printed.
+func (c *child) end() syscall.WaitStatus {
+	_ = c.cmd.Wait() // the status says more
+	if !c.gone {
+		c.status = c.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	}
+	return c.status
 }
 
 // line is what this package reads of the JSON that "twice run" prints.
@@ -118,8 +125,11 @@ func (c *child) stopped() (bool, error) {
 		case errors.Is(err, syscall.EINTR):
 		case err != nil:
 			return false, fmt.Errorf("waiting for a child to stop: %w", err)
+		case status.Stopped():
+			return true, nil
 		default:
-			return status.Stopped(), nil
+			c.gone, c.status = true, status
+			return false, nil
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/twice-data/twice"
 	"github.com/twice-data/twice/engine"
@@ -182,6 +181,3 @@ func (b *bench) onSitting(ctx context.Context, from *lab, how setup, f func(*sit
 		return f(s)
 	})
 }
-
-// stale is a moment from which a hash of a file may be reused.
-const stale = 3 * time.Second

@@ -141,12 +141,9 @@ func proveOne(ctx context.Context, sc *scratch, p *twice.Pipeline, deadline time
 	}
 	defer b.drop(context.WithoutCancel(ctx))
 	subject.Windows, subject.Rows = b.windows, b.clean.Table.Rows
-	for _, name := range lawOrder {
-		i := slices.IndexFunc(Laws, func(l Law) bool { return l.Name == name })
-		if i < 0 {
-			continue
-		}
-		v := b.judge(ctx, Laws[i], deadline)
+	for i, name := range lawOrder {
+		l := Laws[slices.IndexFunc(Laws, func(l Law) bool { return l.Name == name })]
+		v := b.judge(ctx, l, shareOf(lawOrder[i:], deadline))
 		if ctx.Err() != nil {
 			return subject, ctx.Err()
 		}
@@ -155,6 +152,18 @@ func proveOne(ctx context.Context, sc *scratch, p *twice.Pipeline, deadline time
 	slices.SortStableFunc(subject.Verdicts, func(a, b Verdict) int { return rank(a.Law) - rank(b.Law) })
 	subject.Walk, subject.Crashes, subject.Crashing = b.walk, b.crashes, b.crashing
 	return subject, nil
+}
+
+// shareOf is until when the first of the laws may take its time, if the others are to have theirs before the deadline.
+func shareOf(laws []string, deadline time.Time) time.Time {
+	if deadline.IsZero() {
+		return deadline
+	}
+	sum := 0
+	for _, name := range laws {
+		sum += max(weight[name], 1)
+	}
+	return time.Now().Add(time.Until(deadline) * time.Duration(max(weight[laws[0]], 1)) / time.Duration(sum))
 }
 
 func rank(l Law) int {

@@ -121,7 +121,9 @@ func (a *app) proving(ctx context.Context, args []string) (*prove.Options, error
 	}
 	o := &prove.Options{
 		Project: p.Name, Dir: p.Dir, Target: t, Env: a.env, Binary: binary, Me: me(), Version: version, Now: a.now(),
-		Open: func(ctx context.Context, t project.Target) (engine.Driver, error) { return drivers[t.Engine](ctx, t, a.wait) },
+		Open: func(ctx context.Context, t project.Target) (engine.Driver, error) {
+			return drivers[t.Engine](ctx, t, patience{wait: a.wait})
+		},
 		Peek: func(ctx context.Context) (engine.Driver, error) { return peek(ctx, t, a.wait) },
 	}
 	if err := a.linked(ctx, p, o); err != nil {
@@ -135,7 +137,7 @@ func (a *app) proving(ctx context.Context, args []string) (*prove.Options, error
 // peek opens a target for reading; nil: it does not exist yet.
 func peek(ctx context.Context, t project.Target, wait time.Duration) (engine.Driver, error) {
 	if t.Engine != "duckdb" {
-		return drivers[t.Engine](ctx, t, wait)
+		return drivers[t.Engine](ctx, t, patience{wait: wait})
 	}
 	if _, err := os.Stat(t.Path); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

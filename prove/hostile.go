@@ -1,0 +1,279 @@
+package prove
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/twice-data/twice"
+	"github.com/twice-data/twice/run"
+)
+
+// injection is one thing that a source does to its readers sooner or later.
+type injection struct {
+	name   string
+	change func(*sheet) bool
+}
+
+// tryHostile injects one thing at a time into the input of one window. The run must refuse it with a documented error and
+// leave the table as it was, or take it in so that a second run, and one with the rows in another order, change nothing.
+func tryHostile(ctx context.Context, b *bench, t *trials) error {
+	var ss []scenario
+	for _, in := range injections(b) {
+		ss = append(ss, scenario{
+			name: in.name, steps: []string{"put into the input: " + in.name, "run", "run again, also with the rows in another order"},
+			play: func(ctx context.Context, b *bench) (*Break, error) { return injected(ctx, b, t, in) },
+		})
+	}
+	return t.all(ctx, ss)
+}
+
+// injections lists what can be done to the input's columns, what is most likely to hurt first.
+func injections(b *bench) []injection {
+	var names, sample []string
+	for _, f := range b.hostileFeeds() {
+		s, err := readSheet(b.folder+"/"+f.path, f.input.Files.Reader)
+		if err == nil && s != nil && s.comma != 0 && len(s.rows) > 0 {
+			names, sample = s.names, s.fields(s.rows[0])
+			break
+		}
+	}
+	if len(names) == 0 || len(sample) != len(names) {
+		return nil
+	}
+	keysFirst := make([]int, len(names))
+	for i := range keysFirst {
+		keysFirst[i] = i
+	}
+	slices.SortStableFunc(keysFirst, func(x, y int) int { return keyRank(b, names[x]) - keyRank(b, names[y]) })
+
+	all := []injection{
+		{"a row that is there already", repeated},
+		{"the same key with another value (" + names[keysFirst[len(names)-1]] + ")", varied(keysFirst[len(names)-1], "7")},
+	}
+	for _, c := range keysFirst {
+		all = append(all, injection{"an empty " + names[c], varied(c, "")})
+	}
+	for _, c := range keysFirst {
+		for _, v := range extremes(sample[c]) {
+			all = append(all, injection{fmt.Sprintf("%s = %s", names[c], shown(v)), varied(c, v)})
+		}
+	}
+	all = append(all, injection{"a further column", func(s *sheet) bool {
+		s.widen("surprise")
+		return true
+	}})
+	for _, c := range keysFirst {
+		all = append(all, injection{"column " + names[c] + " renamed", func(s *sheet) bool {
+			renamed := slices.Clone(s.names)
+			if c >= len(renamed) {
+				return false
+			}
+			renamed[c] += "_v2"
+			s.rename(renamed)
+			return true
+		}})
+	}
+	return all
+}
+
+// keyRank puts columns first that the header names as a key, a version or the time.
+func keyRank(b *bench, name string) int {
+	for i, n := range append(slices.Clone(b.p.UniqueKey), b.p.Version, b.p.TimeColumn) {
+		if strings.EqualFold(n, name) {
+			return i
+		}
+	}
+	return 100
+}
+
+func shown(v string) string {
+	if len(v) > 40 {
+		return fmt.Sprintf("%d bytes of text", len(v))
+	}
+	return fmt.Sprintf("%q", v)
+}
+
+// extremes are values of the kind that v is, at the edge of what such a thing can be.
+func extremes(v string) []string {
+	digits := strings.Trim(v, "0123456789.-+eE") == ""
+	switch {
+	case v != "" && digits && strings.Count(v, "-") < 2:
+		return []string{"9223372036854775807", "-9223372036854775808", "99999999999999999999999", "1e308", "0.1", "NaN", "-0"}
+	case len(v) >= 10 && strings.Count(v, "-") >= 2:
+		return []string{"0001-01-01", "9999-12-31", "2026-02-29", "infinity", v[:10] + " 23:59:59.999999999"}
+	default:
+		return []string{"é", "e\u0301", "\u202eabc", "𝕏👩‍👧", "a\"b,c;d\te\nf", "'; DROP TABLE x; --", " x ", "NULL", strings.Repeat("long ", 4000)}
+	}
+}
+
+func repeated(s *sheet) bool {
+	if len(s.rows) == 0 {
+		return false
+	}
+	s.rows = append(slices.Clone(s.rows), s.rows[0])
+	return true
+}
+
+// varied adds a copy of the first row with another value in column c.
+func varied(c int, value string) func(*sheet) bool {
+	return func(s *sheet) bool {
+		if s.comma == 0 || len(s.rows) == 0 {
+			return false
+		}
+		fields := s.fields(s.rows[0])
+		if c >= len(fields) || fields[c] == value {
+			return false
+		}
+		fields[c] = value
+		s.rows = append(slices.Clone(s.rows), s.row(fields))
+		return true
+	}
+}
+
+func (s *sheet) widen(name string) {
+	s.rename(append(slices.Clone(s.names), name))
+	for i, row := range s.rows {
+		s.rows[i] = s.row(append(s.fields(row), "x"))
+	}
+}
+
+func (s *sheet) rename(names []string) {
+	before := s.head[:len(s.head)-len(lastLine(s.head))]
+	if i := strings.LastIndex(strings.TrimRight(string(s.head), "\r\n"), "\n"); i >= 0 {
+		before = s.head[:i+1]
+	} else {
+		before = nil
+	}
+	s.head = append(slices.Clone(before), s.row(names)...)
+	s.names = names
+}
+
+// hostileFeeds are the text inputs of one window, those of p before those of what it reads.
+func (b *bench) hostileFeeds() []feed {
+	w := b.full()
+	var own, others []feed
+	for _, f := range b.feeds {
+		switch {
+		case !slices.ContainsFunc(f.windows, w.Overlaps):
+		case f.pipeline == b.p:
+			own = append(own, f)
+		default:
+			others = append(others, f)
+		}
+	}
+	if len(own) > 0 {
+		return own[:1]
+	}
+	return others[:min(len(others), 1)]
+}
+
+func injected(ctx context.Context, b *bench, t *trials, in injection) (*Break, error) {
+	return b.onInputs(ctx, b.done, setup{}, func(s *sitting) (*Break, error) {
+		feeds := b.hostileFeeds()
+		n, err := b.change(s.folder, feeds, func(_ feed, sh *sheet) bool { return in.change(sh) })
+		if err != nil || n == 0 {
+			return nil, err
+		}
+		bad, err := s.all(ctx, run.Options{})
+		switch {
+		case err != nil:
+			return nil, err
+		case bad != nil:
+			return s.refused(ctx, t, in, feeds, bad)
+		default:
+			return s.takenIn(ctx, in, feeds)
+		}
+	})
+}
+
+// refused is how a run must leave the table that stopped at hostile input: as it was, and well again without it.
+func (s *sitting) refused(ctx context.Context, t *trials, in injection, feeds []feed, bad *twice.Error) (*Break, error) {
+	if !documented(bad) {
+		return failed(bad), nil
+	}
+	t.note(fmt.Sprintf("%s: refused, %s", in.name, bad.Code))
+	if s.b.p.Write != twice.Merge || len(s.b.family) == 1 {
+		if br, err := s.compared(ctx); err != nil || br != nil {
+			return stepped(br, "put into the input: "+in.name, "run: it ends in "+bad.Code), err
+		}
+	}
+	if err := s.restore(feeds); err != nil {
+		return nil, err
+	}
+	if again, err := s.all(ctx, run.Options{}); err != nil || again != nil {
+		return failed(again), err
+	}
+	br, err := s.compared(ctx)
+	return stepped(br, "put into the input: "+in.name, "run: it ends in "+bad.Code, "put the right input back and run"), err
+}
+
+// takenIn holds hostile rows that were taken in to a second run, and to one with the rows in another order.
+func (s *sitting) takenIn(ctx context.Context, in injection, feeds []feed) (*Break, error) {
+	first, err := s.full(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(first.lies) > 0 {
+		return &Break{Inputs: -1, Found: first.lies[0]}, nil
+	}
+	again := func(step string) (*Break, error) {
+		if bad, err := s.all(ctx, run.Options{Force: true}); err != nil || bad != nil {
+			return failed(bad), err
+		}
+		now, err := s.full(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return stepped(compare(first, now), "put into the input: "+in.name, "run", step), nil
+	}
+	if br, err := again("run again with --force"); err != nil || br != nil {
+		return br, err
+	}
+	chance := rand.New(rand.NewPCG(uint64(s.b.Seed), 5))
+	_, err = s.b.change(s.folder, feeds, func(_ feed, sh *sheet) bool {
+		slices.Reverse(sh.rows)
+		half := sh.rows[len(sh.rows)/2:]
+		chance.Shuffle(len(half), func(i, j int) { half[i], half[j] = half[j], half[i] })
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	if br, err := again("bring the rows into another order and run again"); err != nil || br != nil {
+		return br, err
+	}
+	if s.b.p.Write == twice.Merge {
+		return nil, nil // it rightly keeps rows that the source takes back
+	}
+	for _, p := range s.b.family {
+		if p.Write == twice.Merge {
+			return nil, nil
+		}
+	}
+	if err := s.restore(feeds); err != nil {
+		return nil, err
+	}
+	if bad, err := s.all(ctx, run.Options{}); err != nil || bad != nil {
+		return failed(bad), err
+	}
+	br, err := s.compared(ctx)
+	return stepped(br, "put into the input: "+in.name, "run", "put the right input back and run"), err
+}
+
+// full is the table's state with its rows.
+func (s *sitting) full(ctx context.Context) (*state, error) {
+	st, err := s.state(ctx)
+	if err != nil || st.rows != nil || st.Table.Rows > mostRows {
+		return st, err
+	}
+	ses, err := s.db.Session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer ses.Close()
+	st.rows, err = readRows(ctx, ses, s.b.p.Table)
+	return st, err
+}

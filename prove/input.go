@@ -1,0 +1,422 @@
+package prove
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/twice-data/twice"
+	"github.com/twice-data/twice/engine"
+	"github.com/twice-data/twice/run"
+)
+
+// onInputs plays f on a lab with an own copy of the inputs, in which nothing has been run, or on one in which everything
+// has when from is given.
+func (b *bench) onInputs(ctx context.Context, from *lab, how setup, f func(*sitting) (*Break, error)) (*Break, error) {
+	var l *lab
+	var err error
+	if from == nil {
+		if l, err = b.newLab(ctx, b.folder); err == nil {
+			err = b.borrow(ctx, l)
+		}
+	} else {
+		l, err = from.clone(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer l.drop(context.WithoutCancel(ctx))
+	if err := l.ownFolder(); err != nil {
+		return nil, err
+	}
+	s, err := l.sit(ctx, how)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	return f(s)
+}
+
+// upstreams runs what p reads.
+func (s *sitting) upstreams(ctx context.Context) error {
+	ps := slices.Clone(s.b.family[:len(s.b.family)-1])
+	_, err := s.run(ctx, run.Options{}, ps...)
+	return err
+}
+
+// all runs the family and says how p ended; an upstream that fails makes p skip its windows.
+func (s *sitting) all(ctx context.Context, o run.Options) (*twice.Error, error) {
+	events, err := s.run(ctx, o, slices.Clone(s.b.family)...)
+	if err != nil {
+		return nil, err
+	}
+	if bad := failure(events); bad != nil {
+		return bad, nil
+	}
+	return nil, nil
+}
+
+// readsText says why input rows cannot be rewritten.
+func readsText(b *bench) string {
+	for _, f := range b.feeds {
+		if s, err := readSheet(b.folder+"/"+f.path, f.input.Files.Reader); err == nil && s != nil {
+			return ""
+		}
+	}
+	if len(b.feeds) == 0 {
+		return "neither it nor what it reads takes files"
+	}
+	return "its files are not text that could be rewritten row by row"
+}
+
+// sessionSettings are statements that each session of a lab begins with.
+func sessionSettings(statements ...string) func(engine.Driver) engine.Driver {
+	return func(d engine.Driver) engine.Driver { return &settled{d, statements} }
+}
+
+// settled is a driver whose sessions begin with some settings.
+type settled struct {
+	engine.Driver
+	statements []string
+}
+
+func (d *settled) Connect(ctx context.Context) (*sql.Conn, error) {
+	conn, err := d.Driver.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, st := range d.statements {
+		if _, err := conn.ExecContext(ctx, st); err != nil {
+			conn.Close()
+			return nil, d.Explain(err)
+		}
+	}
+	return conn, nil
+}
+
+// threads are settings for one thread and for many, by engine.
+var threads = map[string][2]string{
+	"duckdb":   {"SET threads = 1", "SET threads = 8"},
+	"postgres": {"SET max_parallel_workers_per_gather = 0", "SET parallel_setup_cost = 0"},
+}
+
+// tryShuffle brings rows in another order: in files, among files, and in the tables that p reads.
+func tryShuffle(ctx context.Context, b *bench, t *trials) error {
+	var ss []scenario
+	for n := range 4 {
+		setting := threads[b.Target.Engine][n%2]
+		seed := uint64(b.Seed) + uint64(n)
+		ss = append(ss, scenario{
+			name:  fmt.Sprintf("order %d", n+1),
+			steps: []string{"bring the input's rows, files and tables into another order; " + setting, "run every window"},
+			play:  func(ctx context.Context, b *bench) (*Break, error) { return shuffled(ctx, b, seed, setting) },
+		})
+	}
+	return t.all(ctx, ss)
+}
+
+func shuffled(ctx context.Context, b *bench, seed uint64, setting string) (*Break, error) {
+	return b.onInputs(ctx, nil, setup{wrap: sessionSettings(setting)}, func(s *sitting) (*Break, error) {
+		chance := rand.New(rand.NewPCG(seed, 4))
+		if err := b.swapFiles(s.folder, chance); err != nil {
+			return nil, err
+		}
+		_, err := b.change(s.folder, b.feeds, func(_ feed, sh *sheet) bool {
+			chance.Shuffle(len(sh.rows), func(i, j int) { sh.rows[i], sh.rows[j] = sh.rows[j], sh.rows[i] })
+			return len(sh.rows) > 1
+		})
+		if err != nil {
+			return nil, err
+		}
+		if err := s.upstreams(ctx); err != nil {
+			return nil, err
+		}
+		for _, name := range b.p.Upstreams {
+			if err := s.rearrange(ctx, name, seed); err != nil {
+				return nil, err
+			}
+		}
+		if bad, err := s.each(ctx, run.Options{}, b.windows); err != nil || bad != nil {
+			return failed(bad), err
+		}
+		return s.compared(ctx)
+	})
+}
+
+// swapFiles exchanges the rows of files that the same windows read under the same header.
+func (b *bench) swapFiles(folder string, chance *rand.Rand) error {
+	groups := map[string][]feed{}
+	for _, f := range b.feeds {
+		key := f.pipeline.Name + "\n" + f.input.Name + "\n" + list(f.windows)
+		groups[key] = append(groups[key], f)
+	}
+	for _, fs := range groups {
+		if len(fs) < 2 {
+			continue
+		}
+		i, j := 0, 1+chance.IntN(len(fs)-1)
+		var first *sheet
+		for _, f := range []feed{fs[i], fs[j], fs[i]} {
+			_, err := b.change(folder, []feed{f}, func(_ feed, s *sheet) bool {
+				if first == nil {
+					first = &sheet{head: s.head, rows: s.rows}
+					return false
+				}
+				if string(first.head) != string(s.head) {
+					return false
+				}
+				first.rows, s.rows = s.rows, first.rows
+				return true
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// rearrange stores the rows of an upstream's table in another order.
+func (s *sitting) rearrange(ctx context.Context, name string, seed uint64) error {
+	i := slices.IndexFunc(s.b.family, func(p *twice.Pipeline) bool { return p.Name == name })
+	t := s.b.family[i].Table
+	ses, err := s.db.Session(ctx)
+	if err != nil {
+		return err
+	}
+	defer ses.Close()
+	cols, err := s.db.Columns(ctx, ses, t)
+	if err != nil || len(cols) == 0 {
+		return err
+	}
+	other := t.Beside("shuffled")
+	for _, st := range []string{
+		fmt.Sprintf("CREATE TABLE %s AS SELECT * FROM %s AS t ORDER BY %s %% %d, %s DESC", s.db.Name(other), s.db.Name(t),
+			s.db.RowHash("t", cols), 1009+seed%7919, s.db.RowHash("t", cols)),
+		"DROP TABLE " + s.db.Name(t),
+		fmt.Sprintf("ALTER TABLE %s RENAME TO %s", s.db.Name(other), engine.Ident(t.Name)),
+	} {
+		if _, err := ses.Exec(ctx, "shuffle", st); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keyed says why doubled input may rightly double rows.
+func keyed(b *bench) string {
+	if why := readsText(b); why != "" {
+		return why
+	}
+	if b.p.Write == twice.Merge {
+		return ""
+	}
+	for _, c := range b.p.Checks {
+		if c.Unique != nil && !c.Warn {
+			return ""
+		}
+	}
+	return fmt.Sprintf("%s has no key here: two equal input rows may be two facts", b.p.Write)
+}
+
+// documented says whether a run refused input rather than guess, with an error that names what to do about it.
+func documented(e *twice.Error) bool {
+	switch e.Code {
+	case "internal", "connection-lost", "commit-unknown", "commit-lost", "disk-full", "read-only", "process":
+		return false
+	default:
+		return true
+	}
+}
+
+// tryDuplicate delivers every input row twice.
+func tryDuplicate(ctx context.Context, b *bench, t *trials) error {
+	twofold := func(name string, change func(*sheet)) scenario {
+		return scenario{
+			name: name, steps: []string{"deliver each input row twice: " + name, "run every window"},
+			play: func(ctx context.Context, b *bench) (*Break, error) {
+				return b.onInputs(ctx, nil, setup{}, func(s *sitting) (*Break, error) {
+					_, err := b.change(s.folder, b.feeds, func(_ feed, sh *sheet) bool { change(sh); return true })
+					if err != nil {
+						return nil, err
+					}
+					bad, err := s.all(ctx, run.Options{})
+					if err != nil {
+						return nil, err
+					}
+					if bad != nil && documented(bad) {
+						t.note("a doubled delivery is refused: " + bad.Code)
+						return nil, nil
+					}
+					if bad != nil {
+						return failed(bad), nil
+					}
+					return s.compared(ctx)
+				})
+			},
+		}
+	}
+	return t.all(ctx, []scenario{
+		twofold("side by side", func(s *sheet) {
+			var rows [][]byte
+			for _, r := range s.rows {
+				rows = append(rows, r, r)
+			}
+			s.rows = rows
+		}),
+		twofold("one delivery after the other", func(s *sheet) { s.rows = append(slices.Clone(s.rows), s.rows...) }),
+		{name: "the next day again", steps: []string{"deliver a window's rows again in the next window's file", "run every window"},
+			play: func(ctx context.Context, b *bench) (*Break, error) { return redelivered(ctx, b, t) }},
+	})
+}
+
+// redelivered appends to each file the rows of the one before it.
+func redelivered(ctx context.Context, b *bench, t *trials) (*Break, error) {
+	return b.onInputs(ctx, nil, setup{}, func(s *sitting) (*Break, error) {
+		var before *sheet
+		var of *twice.Input
+		n, err := b.change(s.folder, b.feeds, func(f feed, sh *sheet) bool {
+			same := before != nil && of == f.input && string(before.head) == string(sh.head)
+			rows := sh.rows
+			if same {
+				sh.rows = append(slices.Clone(sh.rows), before.rows...)
+			}
+			before, of = &sheet{head: sh.head, rows: rows}, f.input
+			return same
+		})
+		if err != nil || n == 0 {
+			return nil, err
+		}
+		bad, err := s.all(ctx, run.Options{})
+		if err != nil {
+			return nil, err
+		}
+		if bad != nil && documented(bad) {
+			t.note("rows that come again in another window are refused: " + bad.Code)
+			return nil, nil
+		}
+		if bad != nil {
+			return failed(bad), nil
+		}
+		return s.compared(ctx)
+	})
+}
+
+// tryLate holds rows back, or delivers wrong ones first, and then delivers the right ones.
+func tryLate(ctx context.Context, b *bench, t *trials) error {
+	hold := func(every, rest int) func(*sheet) bool {
+		return func(s *sheet) bool {
+			var rows [][]byte
+			for i, r := range s.rows {
+				if i%every != rest {
+					rows = append(rows, r)
+				}
+			}
+			late := len(rows) < len(s.rows) && len(rows) > 0
+			if late {
+				s.rows = rows
+			}
+			return late
+		}
+	}
+	ss := []scenario{
+		late("every third row comes late", hold(3, 1)),
+		late("every other row comes late", hold(2, 0)),
+	}
+	if b.p.Write != twice.Merge {
+		ss = append(ss, late("numbers are corrected", miscounted))
+	} else {
+		t.note("merge keeps rows that a source takes back: corrections of keys are not tried")
+	}
+	return t.all(ctx, ss)
+}
+
+// miscounted changes the last digit of each row's last whole number.
+func miscounted(s *sheet) bool {
+	if s.comma == 0 {
+		return false
+	}
+	changed := false
+	for i, row := range s.rows {
+		fields := s.fields(row)
+		for j := len(fields) - 1; j > 0; j-- {
+			if v := fields[j]; v != "" && strings.Trim(v, "0123456789") == "" {
+				last := v[len(v)-1]
+				fields[j] = v[:len(v)-1] + string('0'+(last-'0'+1)%10)
+				s.rows[i], changed = s.row(fields), true
+				break
+			}
+		}
+	}
+	return changed
+}
+
+func late(name string, change func(*sheet) bool) scenario {
+	return scenario{
+		name: name, steps: []string{name + ": run with what is there", "deliver the rest, and run again"},
+		play: func(ctx context.Context, b *bench) (*Break, error) {
+			return b.onInputs(ctx, nil, setup{}, func(s *sitting) (*Break, error) {
+				n, err := b.change(s.folder, b.feeds, func(_ feed, sh *sheet) bool { return change(sh) })
+				if err != nil || n == 0 {
+					return nil, err
+				}
+				if _, err := s.all(ctx, run.Options{}); err != nil {
+					return nil, err // that it may refuse half a delivery is not the point
+				}
+				if err := s.restore(b.feeds); err != nil {
+					return nil, err
+				}
+				if bad, err := s.all(ctx, run.Options{}); err != nil || bad != nil {
+					return failed(bad), err
+				}
+				return s.compared(ctx)
+			})
+		},
+	}
+}
+
+// tryReplay changes the source and replays what was recorded.
+func tryReplay(ctx context.Context, b *bench, t *trials) error {
+	return t.all(ctx, []scenario{
+		{name: "unchanged", steps: []string{"run every window", "run with --pinned --force"},
+			play: func(ctx context.Context, b *bench) (*Break, error) { return replayed(ctx, b, t, nil) }},
+		{name: "rows gone", steps: []string{"run every window", "take rows out of the source", "run with --pinned --force"},
+			play: func(ctx context.Context, b *bench) (*Break, error) {
+				return replayed(ctx, b, t, func(s *sheet) bool {
+					if len(s.rows) < 2 {
+						return false
+					}
+					s.rows = s.rows[:len(s.rows)/2]
+					return true
+				})
+			}},
+	})
+}
+
+// replayed ends in the first result, or in an error that says what has changed, with the table as it was.
+func replayed(ctx context.Context, b *bench, t *trials, change func(*sheet) bool) (*Break, error) {
+	return b.onInputs(ctx, b.done, setup{}, func(s *sitting) (*Break, error) {
+		if change != nil {
+			_, err := b.change(s.folder, b.feeds, func(_ feed, sh *sheet) bool { return change(sh) })
+			if err != nil {
+				return nil, err
+			}
+			if err := s.upstreams(ctx); err != nil {
+				return nil, err
+			}
+		}
+		bad, err := s.each(ctx, run.Options{Pinned: true, Force: true}, b.windows)
+		switch {
+		case err != nil:
+			return nil, err
+		case bad != nil && change != nil && (bad.Code == "input-changed" || bad.Code == "input-missing"):
+			t.note("a source whose bytes are gone is refused: " + bad.Code)
+		case bad != nil:
+			return failed(bad), nil
+		}
+		return s.compared(ctx)
+	})
+}
