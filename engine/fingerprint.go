@@ -25,6 +25,11 @@ func (s *Session) Fingerprint(ctx context.Context, name, relation, where string,
 	}
 	query := fmt.Sprintf("SELECT count(*), CAST(sum(%s) AS VARCHAR) FROM %s AS t WHERE %s",
 		s.db.RowHash("t", byName(cols)), relation, where)
+	return s.sum(ctx, name, query)
+}
+
+// sum reads a fingerprint as a query gives it: the number of rows, and the sum of their hashes as text.
+func (s *Session) sum(ctx context.Context, name, query string) (twice.Fingerprint, error) {
 	var rows int64
 	var sum sql.NullString
 	if err := s.Row(ctx, name, query, &rows, &sum); err != nil {

@@ -29,7 +29,7 @@ func (w *write) merge(ctx context.Context) (*Outcome, error) {
 		if err := w.stage(ctx, o); err != nil {
 			return err
 		}
-		if err := w.check(ctx, o, "SELECT * FROM "+stageTable); err != nil {
+		if err := w.check(ctx, o, fmt.Sprintf("SELECT %s FROM %s", Idents("", names(w.columns)), stageTable)); err != nil {
 			return err
 		}
 		if err := w.apply(ctx, o); err != nil {
@@ -48,7 +48,9 @@ func (w *write) stage(ctx context.Context, o *Outcome) error {
 	if _, err := w.s.Exec(ctx, "drop stage", "DROP TABLE IF EXISTS "+stageTable); err != nil {
 		return err
 	}
-	if _, err := w.s.Exec(ctx, "stage", fmt.Sprintf("CREATE TEMPORARY TABLE %s AS %s", stageTable, w.selectInto())); err != nil {
+	stage := fmt.Sprintf("CREATE TEMPORARY TABLE %s AS SELECT s.*, %s AS twice_new FROM (%s) AS s",
+		stageTable, w.hash("s"), w.selectInto())
+	if _, err := w.s.Exec(ctx, "stage", stage); err != nil {
 		return place(err, w.Pipeline)
 	}
 	for _, guard := range []func(context.Context) error{w.noNullKey, w.noNullVersion, w.noDuplicateKey} {
@@ -60,11 +62,12 @@ func (w *write) stage(ctx context.Context, o *Outcome) error {
 		where := "TRUE"
 		if w.Pipeline.TimeColumn != "" && len(w.Windows) > 1 {
 			var err error
-			if where, err = w.inWindow("t", win); err != nil {
+			if where, err = w.inWindow("s", win); err != nil {
 				return err
 			}
 		}
-		fp, err := w.s.Fingerprint(ctx, "fingerprint", stageTable, where, w.columns)
+		fp, err := w.s.sum(ctx, "fingerprint", fmt.Sprintf("SELECT count(*), CAST(sum(twice_new) AS VARCHAR) FROM %s AS s WHERE %s",
+			stageTable, where))
 		if err != nil {
 			return err
 		}
@@ -72,6 +75,9 @@ func (w *write) stage(ctx context.Context, o *Outcome) error {
 	}
 	return nil
 }
+
+// hash is the row hash of the relation alias, which has the table's columns.
+func (w *write) hash(alias string) string { return w.s.db.RowHash(alias, byName(w.columns)) }
 
 // refuse makes an error of the rows that query returns, if there are any. what reads "%s have …".
 func (w *write) refuse(ctx context.Context, code, query, what, next string) error {
@@ -110,6 +116,9 @@ func (w *write) noNullVersion(ctx context.Context) error {
 }
 
 func (w *write) noDuplicateKey(ctx context.Context) error {
+	if ok, err := w.distinctInts(ctx); ok || err != nil {
+		return err
+	}
 	key := Idents("", w.Pipeline.UniqueKey)
 	return w.refuse(ctx, "duplicate-key",
 		fmt.Sprintf("SELECT %s, count(*) AS times FROM %s GROUP BY %s HAVING count(*) > 1", key, stageTable, key),
@@ -142,7 +151,11 @@ func (w *write) apply(ctx context.Context, o *Outcome) error {
 	if err != nil {
 		return err
 	}
-	if err := w.upsert(ctx, inserts, updates); err != nil {
+	staged := int64(0)
+	for _, win := range o.Windows {
+		staged += win.Fingerprint.Rows
+	}
+	if err := w.upsert(ctx, staged, inserts, updates); err != nil {
 		return err
 	}
 	if _, err := w.s.Exec(ctx, "drop changes", "DROP TABLE "+changesTable); err != nil {
@@ -179,43 +192,57 @@ func (w *write) missing(ctx context.Context, o *Outcome) (twice.Fingerprint, int
 	return gone, n, err
 }
 
-// changes keeps the staged rows that are new, or differ from the row that they match and are not older.
+// intCounter is a Driver with a faster way than a hash table to count the distinct values of a column of whole numbers
+// in [lo, hi].
+type intCounter interface {
+	// CountInts is an SQL aggregate over expr; empty when the range or the type does not suit it.
+	CountInts(expr, typeName string, lo, hi int64) string
+}
+
+// distinctInts says whether the key is a single column of whole numbers that is found to be unique.
+func (w *write) distinctInts(ctx context.Context) (bool, error) {
+	counter, ok := w.s.db.Driver.(intCounter)
+	if !ok || len(w.Pipeline.UniqueKey) != 1 {
+		return false, nil
+	}
+	key, _ := find(w.columns, w.Pipeline.UniqueKey[0])
+	if counter.CountInts(Ident(key.Name), key.Type, 0, 0) == "" {
+		return false, nil
+	}
+	var rows int64
+	var lo, hi sql.NullInt64
+	bounds := fmt.Sprintf("SELECT count(*), min(%s), max(%s) FROM %s", Ident(key.Name), Ident(key.Name), stageTable)
+	if err := w.s.Row(ctx, "key bounds", bounds, &rows, &lo, &hi); err != nil || !lo.Valid {
+		return false, err
+	}
+	count := counter.CountInts(Ident(key.Name), key.Type, lo.Int64, hi.Int64)
+	if count == "" {
+		return false, nil
+	}
+	var distinct int64
+	err := w.s.Row(ctx, "distinct keys", fmt.Sprintf("SELECT %s FROM %s", count, stageTable), &distinct)
+	return distinct == rows, err
+}
+
+// changes lists the keys of staged rows that are new, or differ from the row that they match and are not older. Whether
+// two rows differ is told by their 64-bit hashes, which are needed for the fingerprint anyway.
 func (w *write) changes(ctx context.Context) error {
-	key := Ident(w.Pipeline.UniqueKey[0])
-	differs := make([]string, 0, len(w.columns))
-	for _, c := range w.columns {
-		if !w.isKey(c.Name) {
-			differs = append(differs, fmt.Sprintf("%s IS DISTINCT FROM %s", comparable("s", c), comparable("t", c)))
-		}
-	}
-	cond := "FALSE"
-	if len(differs) > 0 {
-		cond = "(" + strings.Join(differs, " OR ") + ")"
-	}
-	tie := "FALSE"
+	first := Ident(w.Pipeline.UniqueKey[0])
+	cond, tie, version := "t.twice_old <> s.twice_new", "FALSE", ""
 	if v := w.Pipeline.Version; v != "" {
+		version = ", t." + Ident(v)
 		cond += fmt.Sprintf(" AND (t.%s IS NULL OR s.%s >= t.%s)", Ident(v), Ident(v), Ident(v))
-		tie = fmt.Sprintf("t.%s IS NOT NULL AND s.%s = t.%s", key, Ident(v), Ident(v))
+		tie = fmt.Sprintf("t.%s IS NOT NULL AND s.%s = t.%s", first, Ident(v), Ident(v))
 	}
 	if _, err := w.s.Exec(ctx, "drop changes", "DROP TABLE IF EXISTS "+changesTable); err != nil {
 		return err
 	}
 	_, err := w.s.Exec(ctx, "changes", fmt.Sprintf(
-		"CREATE TEMPORARY TABLE %s AS SELECT s.*, t.%s IS NOT NULL AS twice_found, (%s) AS twice_tie, %s AS twice_old "+
-			"FROM %s AS s LEFT JOIN %s AS t ON %s WHERE t.%s IS NULL OR (%s)",
-		changesTable, key, tie, w.s.db.RowHash("t", byName(w.columns)),
-		stageTable, w.s.db.Name(w.Pipeline.Table), w.on(), key, cond))
+		"CREATE TEMPORARY TABLE %s AS SELECT %s, s.twice_new, t.twice_old, t.%s IS NOT NULL AS twice_found, (%s) AS twice_tie "+
+			"FROM %s AS s LEFT JOIN (SELECT %s%s, %s AS twice_old FROM %s AS t) AS t ON %s WHERE t.%s IS NULL OR (%s)",
+		changesTable, Idents("s", w.Pipeline.UniqueKey), first, tie,
+		stageTable, Idents("t", w.Pipeline.UniqueKey), version, w.hash("t"), w.s.db.Name(w.Pipeline.Table), w.on(), first, cond))
 	return err
-}
-
-// comparable is a column as it can be compared: PostgreSQL has no equality for json and xml.
-func comparable(alias string, c twice.Column) string {
-	switch strings.ToLower(c.Type) {
-	case "json", "xml":
-		return fmt.Sprintf("CAST(%s AS VARCHAR)", column(alias, c.Name))
-	default:
-		return column(alias, c.Name)
-	}
 }
 
 func (w *write) isKey(name string) bool {
@@ -232,7 +259,7 @@ func (w *write) noTie(ctx context.Context) error {
 		return nil
 	}
 	return w.refuse(ctx, "version-tie",
-		fmt.Sprintf("SELECT %s FROM %s WHERE twice_tie", Idents("", names(w.columns)), changesTable),
+		fmt.Sprintf("SELECT %s FROM %s", Idents("s", names(w.columns)), w.changed("t.twice_tie")),
 		"%d rows of the SELECT differ from the table's row of the same key and the same version ("+w.Pipeline.Version+")",
 		"neither is newer, so which one stays would depend on the order: take a finer version, or correct the source")
 }
@@ -240,9 +267,8 @@ func (w *write) noTie(ctx context.Context) error {
 // weigh counts the changes and sums up what they do to the table's fingerprint.
 func (w *write) weigh(ctx context.Context) (inserts, updates int64, delta twice.Fingerprint, err error) {
 	var added, removed sql.NullString
-	query := fmt.Sprintf("SELECT count(*) FILTER (WHERE NOT twice_found), count(*) FILTER (WHERE twice_found), "+
-		"CAST(sum(%s) AS VARCHAR), CAST(sum(twice_old) FILTER (WHERE twice_found) AS VARCHAR) FROM %s AS s",
-		w.s.db.RowHash("s", byName(w.columns)), changesTable)
+	query := "SELECT count(*) FILTER (WHERE NOT twice_found), count(*) FILTER (WHERE twice_found), " +
+		"CAST(sum(twice_new) AS VARCHAR), CAST(sum(twice_old) FILTER (WHERE twice_found) AS VARCHAR) FROM " + changesTable
 	if err = w.s.Row(ctx, "weigh", query, &inserts, &updates, &added, &removed); err != nil {
 		return
 	}
@@ -254,19 +280,21 @@ func (w *write) weigh(ctx context.Context) (inserts, updates int64, delta twice.
 	return inserts, updates, plus.Sub(minus), err
 }
 
+// changed is the staged rows, as s, that changesTable, as t, lists under a condition.
+func (w *write) changed(cond string) string {
+	return fmt.Sprintf("%s AS s JOIN %s AS t ON %s WHERE %s", stageTable, changesTable, w.on(), cond)
+}
+
 // upsert applies the changes. The key columns are never set: they are equal, and setting them makes engines rebuild
 // their index entries.
-func (w *write) upsert(ctx context.Context, inserts, updates int64) error {
-	table, all := w.s.db.Name(w.Pipeline.Table), Idents("", names(w.columns))
-	var sets []string
-	for _, c := range w.columns {
-		if !w.isKey(c.Name) {
-			sets = append(sets, fmt.Sprintf("%s = s.%s", Ident(c.Name), Ident(c.Name)))
-		}
-	}
+func (w *write) upsert(ctx context.Context, staged, inserts, updates int64) error {
+	table := w.s.db.Name(w.Pipeline.Table)
 	if updates > 0 {
-		n, err := w.s.Exec(ctx, "update", fmt.Sprintf("UPDATE %s AS t SET %s FROM %s AS s WHERE s.twice_found AND %s",
-			table, strings.Join(sets, ", "), changesTable, w.on()))
+		from := stageTable
+		if updates < staged {
+			from = fmt.Sprintf("(SELECT s.* FROM %s)", w.changed("t.twice_found"))
+		}
+		n, err := w.s.Exec(ctx, "update", fmt.Sprintf("UPDATE %s AS t SET %s FROM %s AS s WHERE %s", table, w.sets(), from, w.on()))
 		if err != nil {
 			return err
 		}
@@ -277,11 +305,25 @@ func (w *write) upsert(ctx context.Context, inserts, updates int64) error {
 		}
 	}
 	if inserts > 0 {
-		_, err := w.s.Exec(ctx, "insert", fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s WHERE NOT twice_found",
-			table, all, all, changesTable))
+		from := stageTable + " AS s"
+		if inserts < staged {
+			from = w.changed("NOT t.twice_found")
+		}
+		_, err := w.s.Exec(ctx, "insert", fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s",
+			table, Idents("", names(w.columns)), Idents("s", names(w.columns)), from))
 		return err
 	}
 	return nil
+}
+
+func (w *write) sets() string {
+	var sets []string
+	for _, c := range w.columns {
+		if !w.isKey(c.Name) {
+			sets = append(sets, fmt.Sprintf("%s = s.%s", Ident(c.Name), Ident(c.Name)))
+		}
+	}
+	return strings.Join(sets, ", ")
 }
 
 // total reports how the table's fingerprint changed, or what it is where the ledger does not know it on these columns.
