@@ -177,7 +177,9 @@ func TestHTTPKeepsHeadersHome(t *testing.T) {
 	}})
 	var home []string
 	url := serve(t, map[string]http.HandlerFunc{
-		"/next":  func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, `{"rows": [{"a": 1}], "next": "%s/x"}`, other) },
+		"/next": func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprintf(w, `{"rows": [{"a": 1}], "next": "%s/x"}`, other)
+		},
 		"/there": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other, 302) },
 		"/here":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/end", 302) },
 		"/end": func(w http.ResponseWriter, r *http.Request) {

@@ -73,11 +73,12 @@ const (
 	Volatile  Volatility = "volatile"  // may change within a statement: random()
 )
 
-// Relation is an input as the SELECT will see it: the rows of some files, under a name.
+// Relation is an input as the SELECT will see it: the rows of some files, or of a table of the target, under a name.
 type Relation struct {
 	Name   string
 	Files  []string // absolute paths of exactly the files of the manifest; none: an empty relation
 	Reader twice.Reader
-	File   string // where the input is declared, for errors
+	Table  twice.Table // instead of files; Attach is not asked then
+	File   string      // where the input is declared, for errors
 	Line   int
 }

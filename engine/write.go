@@ -90,6 +90,19 @@ func (s *Session) Write(ctx context.Context, job *Job) (*Outcome, error) {
 	}
 }
 
+// attach makes a relation readable under its name, which for a table of that name it is already.
+func (s *Session) attach(ctx context.Context, rel Relation) error {
+	switch {
+	case rel.Table.Name == "":
+		return s.db.Attach(ctx, s, rel)
+	case rel.Table.Schema == "" && strings.EqualFold(rel.Table.Name, rel.Name):
+		return nil
+	}
+	_, err := s.Exec(ctx, "attach "+rel.Name, fmt.Sprintf("CREATE OR REPLACE TEMPORARY VIEW %s AS SELECT * FROM %s",
+		Ident(strings.ToLower(rel.Name)), s.db.Name(rel.Table)))
+	return err
+}
+
 // prepare makes the inputs readable and holds what the SELECT gives against the contract and the table.
 func (s *Session) prepare(ctx context.Context, job *Job) (*write, error) {
 	p := job.Pipeline
@@ -99,7 +112,7 @@ func (s *Session) prepare(ctx context.Context, job *Job) (*write, error) {
 		return nil, err
 	}
 	for _, rel := range job.Relations {
-		if err := s.db.Attach(ctx, s, rel); err != nil {
+		if err := s.attach(ctx, rel); err != nil {
 			return nil, err
 		}
 	}

@@ -105,10 +105,9 @@ func window(start, end sql.NullTime) twice.Window {
 	return twice.Window{Start: start.Time.UTC(), End: end.Time.UTC()}
 }
 
-// Record writes what the windows' inputs resolved to. Together they share one manifest: one window, or a batch's.
-func Record(ctx context.Context, s *engine.Session, run, pipeline string, windows []twice.Window, m twice.Manifest,
-	now time.Time,
-) error {
+// Record writes what the windows' inputs resolved to. Together they share one manifest: one window, or a batch's. When it
+// was is by the target's clock, so that of two runs' manifests the newer one is known.
+func Record(ctx context.Context, s *engine.Session, run, pipeline string, windows []twice.Window, m twice.Manifest) error {
 	inputs, err := json.Marshal(m)
 	if err != nil {
 		return err
@@ -116,7 +115,7 @@ func Record(ctx context.Context, s *engine.Session, run, pipeline string, window
 	rows := make([]string, len(windows))
 	for i, w := range windows {
 		rows[i] = fmt.Sprintf("(%s, %s, %s, %s, %s, %s, %s)", engine.Literal(m.Digest()), engine.Literal(pipeline),
-			bound(w.Start), bound(w.End), engine.Literal(run), stamp(now), engine.Literal(string(inputs)))
+			bound(w.Start), bound(w.End), engine.Literal(run), "CURRENT_TIMESTAMP", engine.Literal(string(inputs)))
 	}
 	_, err = s.Exec(ctx, "record manifest", "INSERT INTO twice.manifests VALUES "+strings.Join(rows, ", "))
 	return err

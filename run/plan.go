@@ -31,6 +31,9 @@ type Step struct {
 	Receipt  *twice.Receipt
 	Manifest twice.Manifest
 	Code     string
+
+	pending bool   // its captured inputs are still to be captured
+	temp    string // a folder for its captures
 }
 
 func (st *Step) event() Event {

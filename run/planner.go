@@ -21,12 +21,15 @@ type planner struct {
 	sums    map[string]map[string]twice.Fingerprint
 	tables  map[string]twice.Upstream
 	codes   map[string]string
+
+	recorded map[string]map[string]ledger.Recorded // pipeline -> window -> manifests; for captured inputs
 }
 
 func (r *Runner) newPlanner(s *engine.Session, plan *Plan) *planner {
 	pl := &planner{
 		Runner: r, s: s, plan: plan, all: map[string]*twice.Pipeline{}, dirty: map[string]map[string]bool{},
 		sums: map[string]map[string]twice.Fingerprint{}, tables: map[string]twice.Upstream{},
+		recorded: map[string]map[string]ledger.Recorded{},
 	}
 	for _, p := range r.Project {
 		pl.all[p.Name] = p
@@ -94,7 +97,7 @@ func (pl *planner) decide(ctx context.Context, st *Step, again bool, ws []twice.
 		return nil
 	}
 	st.Do = true
-	return nil
+	return pl.prepare(ctx, st)
 }
 
 // changed tells which part of a manifest's digest differs.
@@ -134,6 +137,8 @@ func (pl *planner) resolve(ctx context.Context, st *Step, ws []twice.Window) (m 
 			pin, err = pl.filesOf(p).Resolve(ctx, in, []twice.Window{st.Window})
 		case in.Table != "":
 			pin.Upstreams, err = pl.table(ctx, in.Table)
+		case in.Captured():
+			pin, err = pl.committed(ctx, st, in)
 		default:
 			err = twice.Errorf("unsupported-input", "input %s: %s inputs are not supported yet", in.Name, in.Kind()).
 				At(p.File, in.Line)
@@ -179,15 +184,19 @@ func (pl *planner) recordedManifest(ctx context.Context, st *Step) (twice.Manife
 	return *m, nil
 }
 
+func tableNamed(name string) twice.Table {
+	if schema, table, ok := strings.Cut(name, "."); ok {
+		return twice.Table{Schema: schema, Name: table}
+	}
+	return twice.Table{Name: name}
+}
+
 // table is the state of a table of the target that no pipeline fills.
 func (pl *planner) table(ctx context.Context, name string) ([]twice.Upstream, error) {
 	if up, ok := pl.tables[name]; ok {
 		return []twice.Upstream{up}, nil
 	}
-	t := twice.Table{Name: name}
-	if schema, table, ok := strings.Cut(name, "."); ok {
-		t = twice.Table{Schema: schema, Name: table}
-	}
+	t := tableNamed(name)
 	cols, err := pl.s.DB().Columns(ctx, pl.s, t)
 	if err != nil {
 		return nil, err

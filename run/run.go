@@ -40,6 +40,8 @@ type Runner struct {
 	Command string // as it was typed, for the ledger
 	Version string // of the program
 	Temp    string // a folder for files that need converting; the caller removes it
+
+	Captures Captures // for inputs that cannot be read twice
 	Options
 
 	On      func(Event) // called for each window that ended, one at a time
@@ -313,7 +315,8 @@ func (r *Runner) batches(p *twice.Pipeline, steps []Step) [][]Step {
 		if n := len(bs); n > 0 && st.Do {
 			last := bs[n-1]
 			end := last[len(last)-1]
-			if end.Do && len(last) < p.BatchSize && end.Window.End.Equal(st.Window.Start) {
+			if end.Do && len(last) < p.BatchSize && end.Window.End.Equal(st.Window.Start) &&
+				(!captures(p) || end.pending && st.pending) { // a manifest of an earlier run is replayed as it was recorded
 				bs[n-1] = append(last, st)
 				continue
 			}

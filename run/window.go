@@ -20,7 +20,12 @@ const tries = 8
 // batch writes the windows of adjoining steps, in one statement and one transaction, and says how they ended.
 func (r *Runner) batch(ctx context.Context, p *twice.Pipeline, steps []Step, reset bool) []Event {
 	began := time.Now()
-	receipts, warnings, err := r.commit(ctx, p, steps, reset)
+	var receipts []*twice.Receipt
+	var warnings []engine.Violation
+	var err error
+	if failed := r.withTemp(p, steps, func() { receipts, warnings, err = r.commit(ctx, p, steps, reset) }); failed != nil {
+		err = failed
+	}
 	took := time.Since(began) / time.Duration(len(steps))
 	events := make([]Event, len(steps))
 	for i, st := range steps {
@@ -69,6 +74,9 @@ func (r *Runner) commit(ctx context.Context, p *twice.Pipeline, steps []Step, re
 		if receipts, err = r.present(ctx, s, steps); err != nil || receipts != nil {
 			return err
 		}
+		if err := r.capture(ctx, p, steps); err != nil {
+			return err
+		}
 		warnings, err = r.attempt(ctx, s, p, steps, reset)
 		if err != nil {
 			return err
@@ -98,10 +106,12 @@ func (r *Runner) present(ctx context.Context, s *engine.Session, steps []Step) (
 		if err != nil {
 			return nil, err
 		}
-		same := got != nil && got.Manifest == st.Manifest.Digest() && got.Code == st.Code
 		fresh := got != nil && (got.Run == r.ID || (st.Receipt == nil || got.Run != st.Receipt.Run) && !r.Force && !r.FullRefresh)
-		if !same || !fresh {
+		if !fresh || got.Code != st.Code {
 			return nil, nil
+		}
+		if same, err := r.equal(ctx, s, st, got); err != nil || !same {
+			return nil, err
 		}
 		rs[i] = got
 	}
@@ -140,7 +150,7 @@ func (r *Runner) begin(ctx context.Context, s *engine.Session, p *twice.Pipeline
 			leases = append(leases, l)
 		}
 		for _, st := range steps {
-			if err := ledger.Record(ctx, s, r.ID, p.Name, []twice.Window{st.Window}, st.Manifest, r.Now); err != nil {
+			if err := ledger.Record(ctx, s, r.ID, p.Name, []twice.Window{st.Window}, st.Manifest); err != nil {
 				return err
 			}
 		}
@@ -224,6 +234,9 @@ func (r *Runner) job(ctx context.Context, s *engine.Session, p *twice.Pipeline, 
 
 // reading is the part of a job that reads: the steps' windows, and their inputs as the manifests pin them.
 func (r *Runner) reading(ctx context.Context, p *twice.Pipeline, steps []Step) (*engine.Job, error) {
+	if err := r.capture(ctx, p, steps); err != nil {
+		return nil, err
+	}
 	job := &engine.Job{Pipeline: p}
 	pins := map[string]twice.Pin{}
 	for _, st := range steps {
@@ -234,10 +247,18 @@ func (r *Runner) reading(ctx context.Context, p *twice.Pipeline, steps []Step) (
 	}
 	for i := range p.Inputs {
 		in := &p.Inputs[i]
-		if in.Files == nil {
+		var rel engine.Relation
+		var err error
+		switch {
+		case in.Files != nil:
+			rel, err = r.filesOf(p).Relation(ctx, in, pins[in.Name], r.Temp)
+		case in.Table != "":
+			rel = engine.Relation{Name: in.Name, Table: tableNamed(in.Table), File: p.File, Line: in.Line}
+		case in.Captured():
+			rel, err = r.captured(ctx, p, in, steps)
+		default:
 			continue
 		}
-		rel, err := r.filesOf(p).Relation(ctx, in, pins[in.Name], r.Temp)
 		if err != nil {
 			return nil, err
 		}

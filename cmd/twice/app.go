@@ -82,7 +82,7 @@ func (a *app) command() *cobra.Command {
 	root.AddCommand(
 		a.initCommand(), a.runCommand(), a.planCommand(), a.checkCommand(), a.statusCommand(), a.historyCommand(),
 		a.showCommand(), a.verifyCommand(), a.diffCommand(), a.fingerprintCommand(), a.rollbackCommand(),
-		a.proveCommand(), a.versionCommand(),
+		a.proveCommand(), a.gcCommand(), a.versionCommand(),
 	)
 	root.SuggestionsMinimumDistance = 2
 	for _, c := range root.Commands() {

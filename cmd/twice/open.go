@@ -107,6 +107,10 @@ func (a *app) runner(o *opened) (*run.Runner, func(), error) {
 		DB: o.DB, Project: o.Pipelines, Dir: o.Dir, Env: a.env, Me: me(), ID: newRunID(a.now()),
 		Command: strings.Join(append([]string{"twice"}, os.Args[1:]...), " "), Version: version, Temp: temp,
 	}
+	if r.Captures, err = a.captures(o.Project); err != nil {
+		os.RemoveAll(temp)
+		return nil, nil, err
+	}
 	r.Now, r.Wait = a.now(), a.wait
 	return r, func() { os.RemoveAll(temp) }, nil
 }
