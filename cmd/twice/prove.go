@@ -122,7 +122,7 @@ func (a *app) proving(ctx context.Context, args []string) (*prove.Options, error
 	o := &prove.Options{
 		Project: p.Name, Dir: p.Dir, Target: t, Env: a.env, Binary: binary, Me: me(), Version: version, Now: a.now(),
 		Open: func(ctx context.Context, t project.Target) (engine.Driver, error) {
-			return drivers[t.Engine](ctx, t, patience{wait: a.wait})
+			return openScratch(ctx, t, a.wait)
 		},
 		Peek: func(ctx context.Context) (engine.Driver, error) { return peek(ctx, t, a.wait) },
 	}
@@ -132,6 +132,15 @@ func (a *app) proving(ctx context.Context, args []string) (*prove.Options, error
 	o.Pipelines = p.Order()
 	o.Selected, err = p.Select(args)
 	return o, err
+}
+
+// openScratch opens a scratch target: DuckDB with one thread, as several trials run at a time. A law that is about threads
+// sets their number itself.
+func openScratch(ctx context.Context, t project.Target, wait time.Duration) (engine.Driver, error) {
+	if t.Engine != "duckdb" {
+		return drivers[t.Engine](ctx, t, patience{wait: wait})
+	}
+	return duckdb.Open(ctx, duckdb.Options{Path: t.Path, Wait: wait, Threads: 1})
 }
 
 // peek opens a target for reading; nil: it does not exist yet.
