@@ -3,7 +3,7 @@
 //
 //	Capturer   captures all inputs of some windows that need it
 //	snapshot   one transaction on one server, which all queries of a Capture to that server see
-//	rows       a query's rows on their way: CSV in which every value is quoted and NULL is a bare \N
+//	rows       a query's rows on their way: CSV in which NULL is a \N without quotes
 //	answer     what a command or a server said, in files, as it came
 //
 // Whatever goes wrong, nothing is in the store under any name. Equal rows in equal order give equal bytes: DuckDB writes

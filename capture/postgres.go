@@ -66,8 +66,12 @@ func (s *pgSnapshot) rows(ctx context.Context, query string, to *rows) error {
 		if err := to.expect(columns); err != nil {
 			return err
 		}
+		quote := ""
+		if len(columns) == 1 {
+			quote = "FORCE_QUOTE *, " // an empty text would be an empty line
+		}
 		tag, err := conn.PgConn().CopyTo(ctx, to, `COPY (`+pgSelect(query, columns)+`) TO STDOUT `+
-			`(FORMAT csv, NULL '\N', FORCE_QUOTE *, ENCODING 'UTF8')`)
+			`(FORMAT csv, NULL '\N', `+quote+`ENCODING 'UTF8')`)
 		to.count = tag.RowsAffected()
 		return noRoom(err)
 	})

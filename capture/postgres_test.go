@@ -142,6 +142,23 @@ func TestPostgresTypesTravel(t *testing.T) {
 	}
 }
 
+// Texts that CSV, or a reader of it, could take for something else.
+func TestPostgresOddTexts(t *testing.T) {
+	url := pgtest.Start(t).Database(t)
+	for query, want := range map[string]string{
+		`select * from (values ('', 'x', 1), (' a ', '#c', 2), (null, E'\r', 3), (E'a\rb', null, 4), ('\.', '\N', null), ('', null, null)) v(a, b, c)`: "|x|1\n a |#c|2\nNULL|\r|3\na\rb|NULL|4\n\\.|\\N|NULL\n|NULL|NULL",
+		`select * from (values (''), (null), (' '), (''), ('\.'), ('NULL')) v(a)`:                                                                      "\nNULL\n \n\n\\.\nNULL",
+	} {
+		pins, read, err := taken(t, queried("postgres", url, query))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := read(pins[0][0], "select * from {}"); got != want {
+			t.Errorf("%s gives %q, want %q", query, got, want)
+		}
+	}
+}
+
 func database(url string) string {
 	name, _, _ := strings.Cut(url[strings.LastIndex(url, "/")+1:], "?")
 	return name

@@ -24,7 +24,7 @@ type rows struct {
 	file    *os.File
 	buffer  *bufio.Writer
 	longest int  // bytes of a line
-	beforeC bool // a value ends in " BC", as dates before the year 1 do
+	beforeC bool // a value may end in " BC", as dates before the year 1 do
 }
 
 // column is how a column travels.
@@ -47,7 +47,7 @@ func newRows(in *twice.Input, path string) (*rows, error) {
 
 func (r *rows) close() { _ = r.file.Close() } // its folder is removed with it
 
-var christ = []byte(` BC"`)
+var christ = []byte(" BC")
 
 // Write implements io.Writer.
 func (r *rows) Write(line []byte) (int, error) {
@@ -214,7 +214,7 @@ func (p *parquet) close() {
 
 // write writes a SELECT's rows into a file and counts them there.
 func (p *parquet) write(ctx context.Context, query, path string) (int64, error) {
-	_, err := p.session.Exec(ctx, "capture", fmt.Sprintf("COPY (%s) TO %s (FORMAT parquet)", query, engine.Literal(path)))
+	_, err := p.session.Exec(ctx, "capture", fmt.Sprintf("COPY (%s) TO %s (FORMAT parquet, PARQUET_VERSION v2)", query, engine.Literal(path)))
 	if err != nil {
 		return 0, err
 	}
