@@ -73,9 +73,10 @@ func (db *DB) at(p Point) error {
 
 // Session is one connection of a DB. It is for one goroutine at a time.
 type Session struct {
-	db   *DB
-	conn *sql.Conn
-	inTx bool
+	db      *DB
+	conn    *sql.Conn
+	inTx    bool
+	changed int64 // rows that the open transaction's statements reported
 }
 
 // DB is the session's database.
@@ -103,6 +104,7 @@ func (s *Session) Exec(ctx context.Context, name, query string, args ...any) (in
 			return err
 		}
 		n, err = res.RowsAffected()
+		s.changed += n
 		return err
 	})
 	return n, err
@@ -165,10 +167,13 @@ func (s *Session) Tx(ctx context.Context, f func() error) error {
 			return ctx.Err()
 		}
 	}
-	s.inTx = true
+	s.inTx, s.changed = true, 0
 	_, err := s.Exec(ctx, "begin", "BEGIN")
 	if err == nil {
 		err = f()
+	}
+	if c, ok := s.db.Driver.(committer); ok && err == nil {
+		err = c.BeforeCommit(ctx, s, s.changed)
 	}
 	if err != nil {
 		s.rollback(context.WithoutCancel(ctx))
@@ -189,6 +194,11 @@ func (s *Session) Tx(ctx context.Context, f func() error) error {
 		}
 	}
 	return nil
+}
+
+// committer is a Driver that has something to do before a COMMIT, which depends on how many rows it commits.
+type committer interface {
+	BeforeCommit(ctx context.Context, s *Session, rows int64) error
 }
 
 // rollback ends the transaction. It is not a Point: what it undoes is undone by a crash as well. Its error does not

@@ -30,7 +30,9 @@ func (w *write) publish(ctx context.Context) (*Outcome, error) {
 		if err := w.reread(ctx, staging); err != nil {
 			return err
 		}
-		return w.s.Row(ctx, "staged rows", "SELECT count(*) FROM "+w.s.db.Name(staging), &staged)
+		err = w.s.Row(ctx, "staged rows", "SELECT count(*) FROM "+w.s.db.Name(staging), &staged)
+		w.s.changed += staged // CREATE TABLE AS does not report its rows
+		return err
 	})
 	if err != nil {
 		return nil, err

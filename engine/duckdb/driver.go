@@ -38,8 +38,9 @@ type Driver struct {
 	path   string // resolved; empty: in memory
 	closed bool   // guarded by openMu
 
-	mu    sync.Mutex
-	types map[string]string // type names as they were written, to DuckDB's own
+	mu        sync.Mutex
+	threshold string            // checkpoint_threshold as it is set
+	types     map[string]string // type names as they were written, to DuckDB's own
 
 	library library
 }
@@ -55,7 +56,7 @@ func Open(ctx context.Context, o Options) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Driver{path: path, types: map[string]string{}}
+	d := &Driver{path: path, types: map[string]string{}, threshold: smallCommits}
 	if err := d.wait(ctx, dsn, o.Wait); err != nil {
 		return nil, err
 	}
@@ -68,15 +69,14 @@ func Open(ctx context.Context, o Options) (*Driver, error) {
 	return d, nil
 }
 
-// dsn is the path with the settings that DuckDB takes when it opens. checkpoint_threshold 0 leaves no WAL behind a
-// commit: a commit that dies in the middle of a large WAL can come back in part.
+// dsn is the path with the settings that DuckDB takes when it opens.
 func (o Options) dsn() (string, error) {
 	if strings.ContainsAny(o.Path, "?#%") {
 		return "", twice.Errorf("bad-path", "the path %s has one of the characters ? # %% in it, "+
 			"which DuckDB's driver does not open", o.Path).WithNext("rename the file or its folder").WithExit(twice.ExitProject)
 	}
 	set := url.Values{
-		"checkpoint_threshold":         {"0MB"},
+		"checkpoint_threshold":         {smallCommits},
 		"autoinstall_known_extensions": {"false"},
 		"autoload_known_extensions":    {"false"},
 		"allow_community_extensions":   {"false"},
@@ -109,6 +109,32 @@ func newConnector(dsn string) (driver.Connector, error) {
 		_, err := conn.ExecContext(context.Background(), "SET GLOBAL TimeZone = 'UTC'", nil)
 		return err
 	})
+}
+
+// How much WAL DuckDB lets grow before a commit writes the database itself. A commit of a row group or more (122,880 rows)
+// that goes through the WAL and dies on the way can come back in part; one that writes the database itself cannot. Doing
+// so at every commit would make a small one ten times as slow.
+const (
+	smallCommits = "16MB"
+	largeCommits = "0MB"
+	largeFrom    = 100_000 // rows
+)
+
+// BeforeCommit keeps a large commit out of the WAL.
+func (d *Driver) BeforeCommit(ctx context.Context, s *engine.Session, rows int64) error {
+	threshold := smallCommits
+	if rows >= largeFrom {
+		threshold = largeCommits
+	}
+	d.mu.Lock()
+	same := d.threshold == threshold
+	d.threshold = threshold
+	d.mu.Unlock()
+	if same {
+		return nil
+	}
+	_, err := s.Exec(ctx, "checkpoint threshold", "SET checkpoint_threshold = '"+threshold+"'")
+	return err
 }
 
 var _ engine.Driver = (*Driver)(nil)
