@@ -28,7 +28,8 @@ type bench struct {
 	half     string // a condition that about half of the rows of p's table meet, as twice_old
 	outcomes []run.Event
 
-	lost []string // windows that the clean run did not commit, and why
+	borrowed []string // statements that copy what is read of the real target; nil: not asked yet
+	lost     []string // windows that the clean run did not commit, and why
 
 	old    *lab     // see outdated; nil: not made yet
 	points []point  // of a clean run of one window

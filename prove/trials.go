@@ -25,7 +25,8 @@ type trials struct {
 	left   int
 	notes  []string
 	broken *Break
-	by     scenario // what broke it
+	by     scenario // what broke it: the first in the law's order that did
+	at     int      // its place in that order
 }
 
 func (t *trials) over() bool { return !t.deadline.IsZero() && time.Now().After(t.deadline) }
@@ -47,15 +48,15 @@ func (t *trials) all(ctx context.Context, ss []scenario) error {
 	if t.broken != nil {
 		return nil
 	}
-	next := make(chan scenario)
+	next := make(chan int)
 	var wg sync.WaitGroup
 	var failed error
 	for range min(t.b.Workers, len(ss)) {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			for s := range next {
-				if err := t.one(ctx, s); err != nil {
+			for i := range next {
+				if err := t.one(ctx, i, ss[i]); err != nil {
 					t.mu.Lock()
 					failed = err
 					t.mu.Unlock()
@@ -68,7 +69,7 @@ func (t *trials) all(ctx context.Context, ss []scenario) error {
 		defer t.mu.Unlock()
 		return t.broken != nil || failed != nil
 	}
-	for i, s := range ss {
+	for i := range ss {
 		if t.over() || ctx.Err() != nil {
 			t.left += len(ss) - i
 			break
@@ -76,14 +77,14 @@ func (t *trials) all(ctx context.Context, ss []scenario) error {
 		if stopped() {
 			break
 		}
-		next <- s
+		next <- i
 	}
 	close(next)
 	wg.Wait()
 	return failed
 }
 
-func (t *trials) one(ctx context.Context, s scenario) error {
+func (t *trials) one(ctx context.Context, i int, s scenario) error {
 	br, err := s.play(ctx, t.b)
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -94,8 +95,8 @@ func (t *trials) one(ctx context.Context, s scenario) error {
 	if t.b.Progress != nil {
 		t.b.Progress(t.b.p.Name, t.law.Name, t.done)
 	}
-	if br != nil && t.broken == nil {
-		t.broken, t.by = br.from(s, t.b), s
+	if br != nil && (t.broken == nil || i < t.at) {
+		t.broken, t.by, t.at = br.from(s, t.b), s, i
 	}
 	return nil
 }
