@@ -5,8 +5,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -268,6 +270,9 @@ func TestInputsOnBothEngines(t *testing.T) {
 	}{{"dev", func(q string) { w.asked(q) }}, {"prod", there.exec}} {
 		w.write("pipelines/read.sql", pipeline("{table: hand}"))
 		w.must("run", "copied", "--target", engine.name)
+		if r := w.must("run", "copied", "--target", engine.name); !strings.Contains(r.stdout, "up to date") {
+			t.Errorf("%s: a second run is not up to date:\n%s", engine.name, r.stdout)
+		}
 		if r := w.run("run", "read", "--target", engine.name); !strings.Contains(r.stdout, "hand does not exist") {
 			t.Errorf("%s: without the table:\n%s", engine.name, r.stdout)
 		}
@@ -289,4 +294,84 @@ func TestInputsOnBothEngines(t *testing.T) {
 			t.Errorf("%s: %s", engine.name, r.stdout)
 		}
 	}
+}
+
+// Runs that start together on one target, from a source that never says the same twice: every window is committed once.
+func TestCapturesOfRunsAtOnce(t *testing.T) {
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `[{"day": %q, "n": %d}]`, r.URL.Query().Get("day"), asked.Add(1))
+	}))
+	t.Cleanup(server.Close)
+	target := newSource(t, "SELECT 1")
+	w := newWorld(t, map[string]string{
+		"twice.yml":            "project: test\ntargets:\n  prod: {engine: postgres, url: \"${TARGET}\"}\n",
+		"pipelines/copied.sql": daily(`{http: {url: "`+server.URL+`/x?day={start:%Y-%m-%d}"}}`, ""),
+	})
+	w.env = []string{"TARGET=" + target.url}
+	var wg sync.WaitGroup
+	for range 5 {
+		wg.Go(func() {
+			if r := w.run("run", "--wait", "30s"); r.code != 0 {
+				t.Errorf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
+			}
+		})
+	}
+	wg.Wait()
+	target.exec(`DO $$BEGIN
+		ASSERT (SELECT count(*) FROM copied) = 3 AND (SELECT count(DISTINCT day) FROM copied) = 3, 'rows';
+		ASSERT (SELECT count(*) FROM twice.history) = 3, 'a window was committed more than once';
+		ASSERT (SELECT count(*) FROM twice.leases WHERE run <> '') = 0, 'a lease is left';
+	END$$`)
+}
+
+// A killed run's captures are kept by gc; when they are lost all the same, they are taken anew.
+func TestRetryAfterCrashWithoutTheCapture(t *testing.T) {
+	w := newWorld(t, map[string]string{
+		"pipelines/t.sql": "/* @twice\nwrite: publish\ninputs: {src: {command: [cat, n.json]}}\n*/\nselect n from src",
+		"n.json":          `{"n": 1}`,
+	})
+	at := ""
+	for _, p := range w.trace("run") {
+		if f := strings.Fields(p); f[0] == "before" && f[2] == "receipt" {
+			at = f[0] + ":" + f[1]
+		}
+	}
+	w.reset()
+	if !w.killed(at, "run") {
+		t.Fatalf("the run did not get to %s", at)
+	}
+	if r := w.must("gc", "--keep", "0s", "--yes", "--json"); !strings.Contains(r.stdout, `"kept":1`) {
+		t.Errorf("gc says %s", r.stdout)
+	}
+	w.write("n.json", `{"n": 2}`)
+	if err := os.RemoveAll(filepath.Join(w.dir, ".twice")); err != nil {
+		t.Fatal(err)
+	}
+	w.must("run")
+	if got := w.asked("select n from t"); got != "2" {
+		t.Errorf("n is %s", got)
+	}
+}
+
+// What PostgreSQL holds is the same after a way through a capture back into PostgreSQL.
+func TestTypesComeBack(t *testing.T) {
+	src := newSource(t, `CREATE TABLE src (id int, b boolean, s smallint, l bigint, r real, d double precision, n numeric(20,5),
+		t text, v varchar(9), day date, at timestamp, tz timestamptz, clock time, u uuid, j json, raw bytea, ints int[], texts text[]);
+		INSERT INTO src VALUES
+		(1, true, -32768, 9223372036854775807, 0.1, 'NaN', 123456789012345.12345, E'a"b,\n\\N', 'x', '2020-02-29', '2020-01-01 00:00:00.000001',
+			'2020-01-01 00:00:00.123456+05', '23:59:59.999999', gen_random_uuid(), '{"a": 1.00}', '\x00ff', '{1,NULL}', '{"",NULL,"NULL"}'),
+		(2, false, 0, 0, '-Infinity', 5e-324, -0.00001, '', '', 'infinity', '-infinity', 'infinity', '00:00:00', gen_random_uuid(), '[]', '', '{}', '{}'),
+		(3, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null)`)
+	w := newWorld(t, map[string]string{
+		"twice.yml": "project: test\ntargets:\n  prod: {engine: postgres, url: \"${SOURCE}\"}\n",
+		"pipelines/back.sql": "/* @twice\nwrite: publish\ninputs: {came: {postgres: {url: \"${SOURCE}\", query: \"select * from src\"}}}\n" +
+			"*/\nselect * from came",
+	})
+	w.env = []string{"SOURCE=" + src.url}
+	w.must("run")
+	src.exec(`DO $$BEGIN
+		ASSERT (SELECT count(*) FROM (SELECT md5(src::text) FROM src INTERSECT SELECT md5(back::text) FROM back) AS same) = 3,
+			(SELECT string_agg(src::text || ' became ' || back::text, '; ') FROM src JOIN back USING (id) WHERE src::text <> back::text);
+	END$$`)
 }
