@@ -255,6 +255,12 @@ func (w *write) isKey(name string) bool {
 }
 
 func (w *write) noTie(ctx context.Context) error {
+	if w.Pipeline.Version == "" && w.Final {
+		return w.refuse(ctx, "key-changed",
+			fmt.Sprintf("SELECT %s FROM %s", Idents("s", names(w.columns)), w.changed("t.twice_found")),
+			"%d rows of the SELECT differ from the table's row of the same key ("+strings.Join(w.Pipeline.UniqueKey, ", ")+")",
+			"which one stays would depend on the order: name a column that grows with each change in version:")
+	}
 	if w.Pipeline.Version == "" {
 		return nil
 	}

@@ -17,6 +17,10 @@ type Job struct {
 	// Reset empties the table first, in the same transaction: a full refresh begins with it.
 	Reset bool
 
+	// Final says that a key's row never changes, unless the pipeline has a version: a merge of a row that differs from the
+	// one that is there is an error. Streams need it, where which rows come together is chance.
+	Final bool
+
 	// Fence proves, as the first statement of each transaction, that this run still may write, and makes any other
 	// writer of the same rows wait or fail.
 	Fence func(context.Context, *Session) error

@@ -15,8 +15,8 @@ import (
 // Version is the version of the ledger's tables.
 const Version = 1
 
-// tables creates the ledger. Its SQL is common to DuckDB and PostgreSQL. Only leases has a key: it is what makes two
-// first acquisitions of a lease collide.
+// tables creates the ledger. Its SQL is common to DuckDB and PostgreSQL. Only leases and offsets have keys: they are
+// what makes two first acquisitions of a lease, and two beginnings of a stream, collide.
 var tables = []string{
 	`CREATE SCHEMA IF NOT EXISTS twice`,
 	`CREATE TABLE IF NOT EXISTS twice.meta (name TEXT, value TEXT)`,
@@ -32,7 +32,9 @@ var tables = []string{
 		acquired_at TIMESTAMPTZ, expires_at TIMESTAMPTZ)`,
 	`CREATE TABLE IF NOT EXISTS twice.files (path TEXT, size BIGINT, mod_ns BIGINT, sha256 TEXT)`,
 	`CREATE TABLE IF NOT EXISTS twice.offsets (pipeline TEXT, topic TEXT, topic_id TEXT, part INTEGER,
-		next_offset BIGINT, run TEXT)`,
+		first_offset BIGINT, next_offset BIGINT, run TEXT, PRIMARY KEY (pipeline, topic, part))`,
+	`CREATE TABLE IF NOT EXISTS twice.losses (pipeline TEXT, topic TEXT, part INTEGER, from_offset BIGINT,
+		to_offset BIGINT, cause TEXT, run TEXT, accepted_at TIMESTAMPTZ)`,
 	`CREATE TABLE IF NOT EXISTS twice.quarantine (pipeline TEXT, topic TEXT, part INTEGER, record_offset BIGINT,
 		error TEXT, bytes TEXT, run TEXT)`,
 }

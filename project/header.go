@@ -73,9 +73,9 @@ type httpHeader struct {
 }
 
 type kafkaHeader struct {
-	Brokers texts             `json:"brokers" jsonschema:"required"`
-	Topic   string            `json:"topic" jsonschema:"required"`
-	Options map[string]string `json:"options,omitempty"`
+	Brokers texts              `json:"brokers" jsonschema:"required"`
+	Topic   string             `json:"topic" jsonschema:"required"`
+	Options map[string]setting `json:"options,omitempty"`
 }
 
 type columnHeader struct {

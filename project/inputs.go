@@ -129,7 +129,7 @@ func (b *builder) kafka(at string, h inputHeader, r twice.Reader) *twice.KafkaIn
 		onError = "fail"
 	}
 	return &twice.KafkaInput{
-		Brokers: h.Kafka.Brokers, Topic: h.Kafka.Topic, OnError: onError, Options: h.Kafka.Options, Reader: r,
+		Brokers: h.Kafka.Brokers, Topic: h.Kafka.Topic, OnError: onError, Options: settings(h.Kafka.Options), Reader: r,
 	}
 }
 

@@ -38,6 +38,7 @@ func Parse(file, text string, env Env) (*twice.Pipeline, twice.Errors) {
 	b.calendar()
 	b.writing()
 	b.inputs()
+	b.stream()
 	b.contract()
 	b.checks()
 	b.waivers()

@@ -81,9 +81,9 @@ inputs:
   api:
     http: {url: "https://x.org/{start:%Y}", headers: {Authorization: "Bearer ${TOKEN}"}, records: data.items, next: link, timeout: 5s}
   events:
-    kafka: {brokers: localhost:9092, topic: events, options: {sasl: plain}}
-    format: json
-    on_error: quarantine
+    files: events
+    format: ndjson
+    encoding: utf-8
 columns:
   - {name: id, type: bigint, not_null: true, unique: true}
   - {name: day, type: date, relationships: calendar.days.day}
@@ -122,10 +122,9 @@ from reports
 				URL: "https://x.org/{start:%Y}", Headers: map[string]string{"Authorization": "Bearer s3cret"},
 				Records: "data.items", Next: "link", Timeout: 5 * time.Second,
 			}},
-			{Name: "events", Line: 45, Kafka: &twice.KafkaInput{
-				Brokers: []string{"localhost:9092"}, Topic: "events", OnError: "quarantine",
-				Options: map[string]string{"sasl": "plain"}, Reader: twice.Reader{Format: "json"},
-			}},
+			{Name: "events", Line: 45, Files: &twice.FilesInput{Path: "events", Reader: twice.Reader{
+				Format: "ndjson", Encodings: []string{"utf-8"},
+			}}},
 			{Name: "more", Line: 38, Database: &twice.DatabaseInput{Engine: "mysql", URL: "postgres://u:p@h/d", Query: "select 1"}},
 			{Name: "orders", Line: 37, Database: &twice.DatabaseInput{
 				Engine: "postgres", URL: "postgres://u:p@h/d", Query: "select * from o where at >= $start",

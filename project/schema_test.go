@@ -63,7 +63,7 @@ func TestSchemasJudge(t *testing.T) {
 		{headerSchema, inputs + "{a: {command: [python3, x.py], format: ndjson}}", true},
 		{headerSchema, inputs + "{a: {command: {run: [x], timeout: 30s}}}", true},
 		{headerSchema, inputs + "{a: {command: {timeout: 30s}}}", false},
-		{headerSchema, inputs + "{a: {kafka: {brokers: [x], topic: y}, format: json, on_error: skip}}", true},
+		{headerSchema, "write: merge\nunique_key: id\ninputs: {a: {kafka: {brokers: [x], topic: y, options: {batch_rows: 9, group: g}}, format: json, on_error: skip}}", true},
 		{headerSchema, inputs + "{a: {files: x, table: y}}", false},
 		{headerSchema, "write: publish\nchecks: [{rows: {min: 1}, on_fail: warn}, {not_null: a}]", true},
 		{headerSchema, "write: publish\nchecks: [{rows: {min: 1}, unique: a}]", false},

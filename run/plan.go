@@ -32,6 +32,9 @@ type Step struct {
 	Manifest twice.Manifest
 	Code     string
 
+	flow *flow // of a stream
+
+	keep    bool   // the lease is kept for the pipeline's next window
 	pending bool   // its captured inputs are still to be captured
 	temp    string // a folder for its captures
 }

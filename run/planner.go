@@ -39,6 +39,9 @@ func (r *Runner) newPlanner(s *engine.Session, plan *Plan) *planner {
 
 // pipeline decides about every selected window of p.
 func (pl *planner) pipeline(ctx context.Context, p *twice.Pipeline) ([]Step, error) {
+	if p.Stream() != nil {
+		return pl.stream(ctx, p)
+	}
 	ws, err := pl.windows(p)
 	if err != nil {
 		return nil, err

@@ -26,6 +26,7 @@ type Options struct {
 	Jobs        int  // windows at a time, where the engine allows several; 0: 4
 	Wait        time.Duration
 	LeaseTTL    time.Duration // 0: a minute
+	Losses      []Accepted    // gaps in topics over which streams may go on
 }
 
 // Runner runs pipelines on a target.
@@ -52,6 +53,8 @@ type Runner struct {
 	hashes map[string]twice.File      // recorded, by path
 	state  ledger.State
 	failed map[string]map[string]bool // pipeline -> windows that did not commit in this run
+	topics map[string]*Topic          // of streams, by pipeline
+	stop   context.Context            // while a run follows: done when it should end
 }
 
 // Event is how one window ended.
@@ -64,6 +67,8 @@ type Event struct {
 	Changed     int64
 	Fingerprint twice.Fingerprint
 	Took        time.Duration
+	Offsets     []twice.OffsetSpan // of a stream: the window
+	Poison      int                // records of it that do not parse
 	Warnings    []engine.Violation
 	Err         *twice.Error
 }
@@ -254,6 +259,10 @@ func (r *Runner) pipeline(ctx context.Context, plan *Plan, p *twice.Pipeline, sl
 		if err != nil {
 			steps = failAll(plan.Of(p), err)
 		}
+	}
+	if p.Stream() != nil && steps[0].Do && ctx.Err() == nil {
+		r.drain(ctx, steps[0], slots, events)
+		return
 	}
 	var wg sync.WaitGroup
 	stopped := false

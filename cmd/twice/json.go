@@ -40,19 +40,21 @@ func jsonOf(e *twice.Error) *errorJSON {
 
 // windowLine is one window of run, plan and status.
 type windowLine struct {
-	Event       string        `json:"event"`
-	Pipeline    string        `json:"pipeline"`
-	Start       *time.Time    `json:"start"` // null: the whole table
-	End         *time.Time    `json:"end"`
-	Status      twice.Status  `json:"status"`
-	Reason      twice.Reason  `json:"reason,omitempty"`
-	Rows        int64         `json:"rows"`
-	Changed     int64         `json:"changed"`
-	Fingerprint string        `json:"fingerprint,omitempty"`
-	Run         string        `json:"run,omitempty"`
-	Seconds     float64       `json:"seconds"`
-	Warnings    []warningJSON `json:"warnings,omitempty"`
-	Error       *errorJSON    `json:"error,omitempty"`
+	Event       string             `json:"event"`
+	Pipeline    string             `json:"pipeline"`
+	Start       *time.Time         `json:"start"` // null: the whole table
+	End         *time.Time         `json:"end"`
+	Status      twice.Status       `json:"status"`
+	Reason      twice.Reason       `json:"reason,omitempty"`
+	Rows        int64              `json:"rows"`
+	Changed     int64              `json:"changed"`
+	Fingerprint string             `json:"fingerprint,omitempty"`
+	Run         string             `json:"run,omitempty"`
+	Seconds     float64            `json:"seconds"`
+	Offsets     []twice.OffsetSpan `json:"offsets,omitempty"` // of a stream
+	Poison      int                `json:"poison,omitempty"`
+	Warnings    []warningJSON      `json:"warnings,omitempty"`
+	Error       *errorJSON         `json:"error,omitempty"`
 }
 
 type warningJSON struct {
@@ -64,7 +66,7 @@ type warningJSON struct {
 func eventLine(e run.Event, id string) windowLine {
 	l := windowLine{
 		Event: "window", Pipeline: e.Pipeline.Name, Status: e.Status, Reason: e.Reason, Rows: e.Rows, Changed: e.Changed,
-		Run: id, Seconds: seconds(e.Took), Error: jsonOf(e.Err),
+		Run: id, Seconds: seconds(e.Took), Error: jsonOf(e.Err), Offsets: e.Offsets, Poison: e.Poison,
 	}
 	l.Start, l.End = bounds(e.Window)
 	if e.Status == twice.Committed || e.Status == twice.Unchanged {

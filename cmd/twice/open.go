@@ -112,7 +112,7 @@ func (a *app) runner(o *opened) (*run.Runner, func(), error) {
 		return nil, nil, err
 	}
 	r.Now, r.Wait = a.now(), a.wait
-	return r, func() { os.RemoveAll(temp) }, nil
+	return r, func() { r.Close(); os.RemoveAll(temp) }, nil
 }
 
 // newRunID is sortable by time and unique: 20200301T120000-4f1c09ab.

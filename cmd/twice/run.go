@@ -1,7 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,6 +26,9 @@ type runFlags struct {
 	jobs        int
 	lease       time.Duration
 	now         string
+
+	follow bool
+	losses []string
 }
 
 func (f *runFlags) register(c *cobra.Command) {
@@ -37,6 +43,7 @@ func (f *runFlags) register(c *cobra.Command) {
 	fl.IntVar(&f.jobs, "jobs", 0, "windows at a `time`, where the target allows several (default 4)")
 	fl.DurationVar(&f.lease, "lease", time.Minute, "how long a silent run keeps its windows from others")
 	fl.StringVar(&f.now, "now", "", "take this `TIME` for the present, to find the last complete window")
+	fl.StringArrayVar(&f.losses, "accept-loss", nil, "let a stream go on at TO where FROM was next: `[PARTITION:]FROM..TO`; the ledger keeps it")
 }
 
 // apply puts the flags into r's options.
@@ -66,7 +73,36 @@ func (f *runFlags) apply(r *run.Runner) error {
 	}
 	r.Incomplete, r.Force, r.FullRefresh, r.Pinned, r.Rehash = f.incomplete, f.force, f.fullRefresh, f.pinned, f.rehash
 	r.Jobs, r.LeaseTTL = f.jobs, f.lease
+	for _, text := range f.losses {
+		l, err := parseLoss(text)
+		if err != nil {
+			return err
+		}
+		r.Losses = append(r.Losses, l)
+	}
 	return nil
+}
+
+// parseLoss reads [PARTITION:]FROM..TO.
+func parseLoss(text string) (run.Accepted, error) {
+	l := run.Accepted{Partition: -1}
+	part, offsets, ok := strings.Cut(text, ":")
+	if !ok {
+		offsets = part
+	} else if n, err := strconv.ParseInt(part, 10, 32); err == nil && n >= 0 {
+		l.Partition = int32(n)
+	} else {
+		offsets = ""
+	}
+	from, to, _ := strings.Cut(offsets, "..")
+	var err1, err2 error
+	l.From, err1 = strconv.ParseInt(from, 10, 64)
+	l.To, err2 = strconv.ParseInt(to, 10, 64)
+	if err1 != nil || err2 != nil {
+		return l, usage("--accept-loss: %q is not [PARTITION:]FROM..TO", text).
+			WithNext("copy it from the message that names the missing range: --accept-loss 0:120..400")
+	}
+	return l, nil
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -81,6 +117,7 @@ twice run +mart.daily --force`,
 		RunE: func(c *cobra.Command, args []string) error { return a.run(c, args, &f) },
 	}
 	f.register(c)
+	c.Flags().BoolVar(&f.follow, "follow", false, "go on with what comes, until SIGTERM or Ctrl-C; for streams and what reads them")
 	return c
 }
 
@@ -117,7 +154,7 @@ func (a *app) run(c *cobra.Command, args []string, f *runFlags) error {
 	}
 	view := a.newView(r)
 	r.On, r.Planned = view.window, view.planned
-	sum, err := r.Run(ctx, pipelines)
+	sum, err := a.carryOut(ctx, r, view, pipelines, f)
 	if sum != nil && (err == nil || len(sum.Counts) > 0) {
 		view.summary(sum)
 	}
@@ -125,6 +162,18 @@ func (a *app) run(c *cobra.Command, args []string, f *runFlags) error {
 		return err
 	}
 	return toldAlready(sum.Err())
+}
+
+// carryOut runs once, or follows.
+func (a *app) carryOut(ctx context.Context, r *run.Runner, v *view, pipelines []*twice.Pipeline, f *runFlags) (*run.Summary, error) {
+	if !f.follow {
+		return r.Run(ctx, pipelines)
+	}
+	return r.Follow(ctx, pipelines, func() {
+		r.On = v.news // what is up to date has been said
+		r.Now, r.ID = a.now(), newRunID(a.now())
+		v.id = r.ID
+	})
 }
 
 func (a *app) planCommand() *cobra.Command {

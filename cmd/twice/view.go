@@ -49,6 +49,13 @@ func (v *view) window(e run.Event) {
 	v.draw()
 }
 
+// news is window without those that are up to date.
+func (v *view) news(e run.Event) {
+	if e.Status != twice.Unchanged {
+		v.window(e)
+	}
+}
+
 func (v *view) print(e run.Event) {
 	status := fmt.Sprintf("%-9s", e.Status)
 	switch e.Status {
@@ -59,12 +66,15 @@ func (v *view) print(e run.Event) {
 	default:
 		status = paint(v.stdout, yellow, status)
 	}
-	line := fmt.Sprintf("%s  %s  %s", status, e.Pipeline.Name, e.Window)
+	line := fmt.Sprintf("%s  %s  %s", status, e.Pipeline.Name, span(e))
 	if e.Status == twice.Committed {
 		line += fmt.Sprintf("  %s, %d changed  %s", counted(int(e.Rows), "row"), e.Changed,
 			paint(v.stdout, dim, fmt.Sprintf("%s, %s", e.Reason, e.Took.Round(time.Millisecond))))
 	}
 	fmt.Fprintln(v.stdout, line)
+	if e.Poison > 0 {
+		fmt.Fprintln(v.stdout, nest(fmt.Sprintf("%s not parse: on_error: %s", counted(e.Poison, "record")+" did", e.Pipeline.Stream().Kafka.OnError)))
+	}
 	if e.Err != nil && e.Status != twice.Waiting {
 		fmt.Fprintln(v.stdout, nest(e.Err.Error()))
 		if e.Err.Next != "" {
@@ -76,6 +86,18 @@ func (v *view) print(e run.Event) {
 	for _, w := range e.Warnings {
 		fmt.Fprintln(v.stdout, nest(fmt.Sprintf("warning: check %s: %s", w.Check.Name, w.Text())))
 	}
+}
+
+// span is an event's window: of time, or of offsets by partition.
+func span(e run.Event) string {
+	if len(e.Offsets) == 0 {
+		return e.Window.String()
+	}
+	parts := make([]string, len(e.Offsets))
+	for i, o := range e.Offsets {
+		parts[i] = fmt.Sprintf("%d:%d..%d", o.Partition, o.From, o.To)
+	}
+	return strings.Join(parts, " ")
 }
 
 func nest(s string) string { return "    " + strings.ReplaceAll(s, "\n", "\n    ") }

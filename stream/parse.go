@@ -1,0 +1,359 @@
+package stream
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/duckdb/duckdb-go/v2"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/twice-data/twice"
+	"github.com/twice-data/twice/engine"
+)
+
+// Poison is a record that does not parse.
+type Poison struct {
+	Partition int32
+	Offset    int64
+	Why       string
+	Bytes     []byte // of the value
+}
+
+// parser turns records into files of Parquet. DuckDB judges what fits a type, as it does for files.
+type parser struct {
+	db   *sql.DB
+	conn *sql.Conn
+}
+
+func newParser(ctx context.Context) (*parser, error) {
+	db, err := sql.Open("duckdb", "")
+	if err != nil {
+		return nil, err
+	}
+	conn, err := db.Conn(ctx)
+	if err == nil {
+		_, err = conn.ExecContext(ctx, "SET TimeZone = 'UTC'; SET threads = 2")
+	}
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	return &parser{db: db, conn: conn}, nil
+}
+
+func (p *parser) close() {
+	p.conn.Close()
+	p.db.Close()
+}
+
+// Relation writes the batch's records as a file into the folder tmp, and gives the relation that reads it and the records
+// that are not in it because they do not parse.
+func (s *Source) Relation(ctx context.Context, b *Batch, tmp string) (engine.Relation, []Poison, error) {
+	rel := engine.Relation{Name: s.in.Name, Reader: twice.Reader{Format: "parquet"}, File: s.p.File, Line: s.in.Line}
+	if s.parser == nil {
+		var err error
+		if s.parser, err = newParser(ctx); err != nil {
+			return rel, nil, err
+		}
+	}
+	poison, err := s.load(ctx, b)
+	if err != nil {
+		return rel, nil, err
+	}
+	more, err := s.judge(ctx, b)
+	if err != nil {
+		return rel, nil, s.place(twice.Errorf("sql", "%w", err))
+	}
+	path := filepath.Join(tmp, "batch.parquet")
+	columns := s.columns()
+	if len(columns) == 0 {
+		return rel, nil, s.place(twice.Errorf("missing-key", "the input %s has no columns", s.in.Name).
+			WithNext("declare the value's fields under columns:, or name one of %s in the SELECT",
+				strings.Join(twice.RecordColumns, ", ")).WithExit(twice.ExitProject))
+	}
+	_, err = s.parser.conn.ExecContext(ctx, fmt.Sprintf("COPY (SELECT %s FROM judged WHERE \"twice why\" IS NULL) TO %s (FORMAT parquet, COMPRESSION lz4_raw)",
+		strings.Join(columns, ", "), engine.Literal(path)))
+	if err != nil {
+		return rel, nil, s.place(twice.Errorf("sql", "%w", err))
+	}
+	rel.Files = []string{path}
+	poison = append(poison, more...)
+	slices.SortFunc(poison, func(a, b Poison) int {
+		if a.Partition != b.Partition {
+			return int(a.Partition) - int(b.Partition)
+		}
+		return int(a.Offset - b.Offset)
+	})
+	return rel, poison, nil
+}
+
+// load puts the records into a table. Those whose bytes cannot be text are poison already.
+func (s *Source) load(ctx context.Context, b *Batch) ([]Poison, error) {
+	text := "VARCHAR"
+	if s.raw() {
+		text = "BLOB"
+	}
+	_, err := s.parser.conn.ExecContext(ctx, fmt.Sprintf(`CREATE OR REPLACE TABLE records ("twice n" BIGINT, _topic VARCHAR,
+		_partition INTEGER, _offset BIGINT, "twice ms" BIGINT, _key %[1]s, _value %[1]s, _headers VARCHAR, "twice doc" VARCHAR)`, text))
+	if err != nil {
+		return nil, err
+	}
+	var poison []Poison
+	err = s.parser.conn.Raw(func(conn any) error {
+		app, err := duckdb.NewAppenderFromConn(conn.(driver.Conn), "", "records")
+		if err != nil {
+			return err
+		}
+		for n, r := range b.records {
+			row := []driver.Value{int64(n), r.Topic, r.Partition, r.Offset, r.Timestamp.UnixMilli(), nil, nil, headers(r.Headers), nil}
+			if why := s.fill(row, r); why != "" {
+				poison = append(poison, poisoned(r, why))
+				continue
+			}
+			if err := app.AppendRow(row...); err != nil {
+				_ = app.Close()
+				return err
+			}
+		}
+		return app.Close()
+	})
+	return poison, err
+}
+
+func (s *Source) raw() bool { return s.in.Kafka.Format == "raw" }
+
+// fill sets a row's key, value and document, and says what is wrong with the record.
+func (s *Source) fill(row []driver.Value, r *kgo.Record) (why string) {
+	const key, value, doc = 5, 6, 8
+	if s.raw() {
+		if r.Key != nil {
+			row[key] = r.Key
+		}
+		if r.Value != nil {
+			row[value] = r.Value
+		}
+		return ""
+	}
+	switch {
+	case r.Value == nil:
+		return "it has no value (a tombstone)"
+	case !utf8.Valid(r.Value):
+		return "its value is not UTF-8"
+	case !utf8.Valid(r.Key):
+		return "its key is not UTF-8"
+	}
+	if r.Key != nil {
+		row[key] = string(r.Key)
+	}
+	row[value] = string(r.Value)
+	if s.in.Kafka.Format != "csv" {
+		row[doc] = row[value]
+		return ""
+	}
+	row[doc], why = s.csv(r.Value)
+	return why
+}
+
+// csv makes a JSON array of a line of CSV, by whose places its columns are found.
+func (s *Source) csv(value []byte) (doc, why string) {
+	read := csv.NewReader(bytes.NewReader(value))
+	reader := s.in.Kafka.Reader
+	if reader.Delimiter != "" {
+		read.Comma, _ = utf8.DecodeRuneInString(reader.Delimiter)
+	}
+	read.FieldsPerRecord = -1
+	fields, err := read.Read()
+	if err != nil {
+		return "", "it is not a line of CSV: " + err.Error()
+	}
+	if more, err := read.Read(); err == nil {
+		return "", fmt.Sprintf("it has more than one line of CSV: the second begins with %q", more[0])
+	}
+	if want := len(reader.Columns); len(fields) != want {
+		return "", fmt.Sprintf("it has %d fields, expected %d", len(fields), want)
+	}
+	nulls := reader.Nulls
+	if nulls == nil {
+		nulls = []string{""}
+	}
+	values := make([]*string, len(fields))
+	for i := range fields {
+		if !slices.Contains(nulls, fields[i]) {
+			values[i] = &fields[i]
+		}
+	}
+	b, err := json.Marshal(values)
+	if err != nil {
+		panic(err) // strings always marshal
+	}
+	return string(b), ""
+}
+
+// headers are a record's headers as JSON: an array, as a name may be there more than once.
+func headers(hs []kgo.RecordHeader) driver.Value {
+	type header struct {
+		Key    string `json:"key"`
+		Value  string `json:"value,omitempty"`
+		Base64 []byte `json:"base64,omitempty"` // of a value that is not text
+	}
+	list := make([]header, len(hs))
+	for i, h := range hs {
+		list[i].Key = h.Key
+		if utf8.Valid(h.Value) {
+			list[i].Value = string(h.Value)
+		} else {
+			list[i].Base64 = h.Value
+		}
+	}
+	b, err := json.Marshal(list)
+	if err != nil {
+		panic(err) // strings and bytes always marshal
+	}
+	return string(b)
+}
+
+func poisoned(r *kgo.Record, why string) Poison {
+	return Poison{Partition: r.Partition, Offset: r.Offset, Why: why, Bytes: r.Value}
+}
+
+// judge makes the table judged: the records with their fields and, of one that does not parse, why.
+func (s *Source) judge(ctx context.Context, b *Batch) ([]Poison, error) {
+	for _, query := range s.judgement() {
+		if _, err := s.parser.conn.ExecContext(ctx, query); err != nil {
+			return nil, err
+		}
+	}
+	rows, err := s.parser.conn.QueryContext(ctx, `SELECT "twice n", "twice why" FROM judged WHERE "twice why" IS NOT NULL`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var poison []Poison
+	for rows.Next() {
+		var n int
+		var why string
+		if err := rows.Scan(&n, &why); err != nil {
+			return nil, err
+		}
+		poison = append(poison, poisoned(b.records[n], why))
+	}
+	return poison, rows.Err()
+}
+
+// judgement is the SQL that judges: first whether the document is one, then its fields.
+func (s *Source) judgement() []string {
+	declared := s.in.Kafka.Columns
+	if s.raw() {
+		return []string{`CREATE OR REPLACE TABLE judged AS SELECT *, CAST(NULL AS VARCHAR) AS "twice why" FROM records`}
+	}
+	shape, what := "OBJECT", "a JSON object"
+	if s.in.Kafka.Format == "csv" {
+		shape, what = "ARRAY", "a line of CSV"
+	}
+	wrong := fmt.Sprintf(`CASE WHEN NOT json_valid("twice doc") OR json_type("twice doc") <> '%s' THEN 'it is not %s' END`, shape, what)
+	var paths []string
+	for _, places := range s.paths() {
+		for _, path := range places {
+			paths = append(paths, engine.Literal(path))
+		}
+	}
+	list := "[" + strings.Join(paths, ", ") + "]"
+	if len(paths) == 0 {
+		return []string{"CREATE OR REPLACE TABLE judged AS SELECT *, " + wrong + ` AS "twice why" FROM records`}
+	}
+	read := fmt.Sprintf(`CREATE OR REPLACE TABLE read AS SELECT *, %[1]s AS "twice bad",
+		CASE WHEN "twice bad" IS NULL THEN json_extract_string("twice doc", %[2]s) END AS "twice f",
+		CASE WHEN "twice bad" IS NULL THEN json_exists("twice doc", %[2]s) END AS "twice e" FROM records`, wrong, list)
+	whys, fields := []string{`"twice bad"`}, []string{}
+	at := 0
+	for i, places := range s.paths() {
+		c := declared[i]
+		var texts, there []string
+		for range places {
+			at++
+			texts = append(texts, fmt.Sprintf(`"twice f"[%d]`, at))
+			there = append(there, fmt.Sprintf(`"twice e"[%d]`, at))
+		}
+		text := texts[0]
+		if len(texts) > 1 {
+			text = "coalesce(" + strings.Join(texts, ", ") + ")"
+		}
+		if !c.Optional {
+			whys = append(whys, fmt.Sprintf("CASE WHEN NOT (%s) THEN %s END", strings.Join(there, " OR "),
+				engine.Literal("it has no field "+c.Name)))
+		}
+		value, why := typed(c, text)
+		if why != "" {
+			whys = append(whys, why)
+		}
+		fields = append(fields, value+" AS "+engine.Ident(c.Name))
+	}
+	return []string{read, fmt.Sprintf(
+		`CREATE OR REPLACE TABLE judged AS SELECT * EXCLUDE ("twice f", "twice e", "twice bad"), %s, coalesce(%s) AS "twice why" FROM read`,
+		strings.Join(fields, ", "), strings.Join(append(whys, "NULL"), ", "))}
+}
+
+var whole = regexp.MustCompile(`(?i)^u?(tiny|small|big|huge)?int(eger)?[0-9]*$`)
+
+// typed is a field's text as its type, and the reason why a text has no such value. A number with a fraction is no whole
+// number, which a cast would round it to.
+func typed(c twice.ReaderColumn, text string) (value, why string) {
+	if c.Type == "" || strings.EqualFold(c.Type, "varchar") || strings.EqualFold(c.Type, "text") {
+		return text, ""
+	}
+	value = fmt.Sprintf("TRY_CAST(%s AS %s)", text, c.Type)
+	if strings.ContainsAny(c.Type, "[") || regexp.MustCompile(`(?i)^(struct|map) *\(`).MatchString(c.Type) {
+		value = fmt.Sprintf("TRY_CAST(CAST(%s AS JSON) AS %s)", text, c.Type)
+	}
+	cond := value + " IS NULL"
+	if whole.MatchString(c.Type) {
+		cond += fmt.Sprintf(" OR NOT regexp_full_match(%s, '\\s*[-+]?[0-9]+(\\.0*)?\\s*')", text)
+	}
+	return value, fmt.Sprintf("CASE WHEN %[1]s IS NOT NULL AND (%[2]s) THEN %[3]s || left(%[1]s, 100) || %[4]s END",
+		text, cond, engine.Literal("its field "+c.Name+" is "), engine.Literal(", which is no "+c.Type))
+}
+
+// paths are, by declared column, where in the document its value may stand.
+func (s *Source) paths() [][]string {
+	all := make([][]string, len(s.in.Kafka.Columns))
+	for i, c := range s.in.Kafka.Columns {
+		if s.in.Kafka.Format == "csv" {
+			all[i] = []string{fmt.Sprintf("$[%d]", i)}
+			continue
+		}
+		for _, name := range append([]string{c.Name}, c.Aliases...) {
+			all[i] = append(all[i], `$."`+strings.ReplaceAll(name, `"`, `\"`)+`"`)
+		}
+	}
+	return all
+}
+
+// columns lists the relation's columns: the value's fields, and of what every record has that which the SELECT names, so that
+// a star means the fields.
+func (s *Source) columns() []string {
+	var list []string
+	if !s.raw() {
+		for _, c := range s.in.Kafka.Columns {
+			list = append(list, engine.Ident(c.Name))
+		}
+	}
+	for _, name := range twice.RecordColumns {
+		switch named := regexp.MustCompile(`(?i)\b` + name + `\b`).MatchString(s.p.SQL); {
+		case named && name == "_timestamp":
+			list = append(list, `make_timestamptz("twice ms" * 1000) AS _timestamp`)
+		case named:
+			list = append(list, name)
+		}
+	}
+	return list
+}

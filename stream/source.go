@@ -1,0 +1,183 @@
+package stream
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/twice-data/twice"
+)
+
+// Source is a topic, as one pipeline reads it. It is for one goroutine at a time. Close it.
+type Source struct {
+	in    *twice.Input
+	p     *twice.Pipeline
+	opts  options
+	kopts []kgo.Opt
+	cl    *kgo.Client
+	admin *kadm.Client
+
+	id      kadm.TopicID
+	leaders map[int32]int32
+	ahead   map[int32]*span // fetched, but in no batch yet
+
+	parser *parser
+}
+
+// Open prepares a client; it connects when it is first asked something. dir is the project's folder.
+func Open(p *twice.Pipeline, in *twice.Input, dir string) (*Source, error) {
+	s := &Source{in: in, p: p, ahead: map[int32]*span{}}
+	var err error
+	if s.opts, err = parse(in.Kafka); err != nil {
+		return nil, s.place(err)
+	}
+	if s.kopts, err = s.opts.client(in.Kafka.Brokers, dir); err != nil {
+		return nil, s.place(err)
+	}
+	if s.cl, err = kgo.NewClient(s.kopts...); err != nil {
+		return nil, s.place(twice.Errorf("kafka", "%w", err).WithExit(twice.ExitProject))
+	}
+	s.admin = kadm.NewClient(s.cl)
+	return s, nil
+}
+
+// Close ends the source's connections.
+func (s *Source) Close() {
+	s.cl.Close()
+	if s.parser != nil {
+		s.parser.close()
+	}
+}
+
+// Log is what the broker has of a topic.
+type Log struct {
+	ID    string // of the topic: another one means that it was deleted and made again
+	Parts map[int32]Part
+}
+
+// Part is what is there of a partition: the offsets [Start, End). A transaction that is still open ends it.
+type Part struct {
+	Start, End int64
+}
+
+// Partitions lists the log's partitions in order.
+func (l Log) Partitions() []int32 {
+	var ps []int32
+	for p := range l.Parts {
+		ps = append(ps, p)
+	}
+	slices.Sort(ps)
+	return ps
+}
+
+// Log asks the broker.
+func (s *Source) Log(ctx context.Context) (Log, error) {
+	log := Log{Parts: map[int32]Part{}}
+	topic := s.in.Kafka.Topic
+	if err := s.lead(ctx); err != nil {
+		return log, err
+	}
+	log.ID = hex.EncodeToString(s.id[:])
+	starts, err := s.admin.ListStartOffsets(ctx, topic)
+	if err != nil {
+		return log, s.explain(err)
+	}
+	ends, err := s.admin.ListCommittedOffsets(ctx, topic)
+	if err != nil {
+		return log, s.explain(err)
+	}
+	for p := range s.leaders {
+		start, _ := starts.Lookup(topic, p)
+		end, _ := ends.Lookup(topic, p)
+		if err := errors.Join(start.Err, end.Err); err != nil {
+			return log, s.explain(err)
+		}
+		log.Parts[p] = Part{Start: start.Offset, End: end.Offset}
+	}
+	return log, nil
+}
+
+// lead finds out who leads the topic's partitions.
+func (s *Source) lead(ctx context.Context) error {
+	topic := s.in.Kafka.Topic
+	meta, err := s.admin.Metadata(ctx, topic)
+	if err != nil {
+		return s.explain(err)
+	}
+	detail := meta.Topics[topic]
+	if detail.Err != nil {
+		return s.explain(detail.Err)
+	}
+	s.id, s.leaders = detail.ID, map[int32]int32{}
+	for p, d := range detail.Partitions {
+		s.leaders[p] = d.Leader
+	}
+	return nil
+}
+
+// Monitor writes offsets as the group's committed ones, for those who watch its lag. Nothing depends on it, so that it
+// may fail: it does while other members of the group are at work.
+func (s *Source) Monitor(ctx context.Context, next map[int32]int64) {
+	var offsets kadm.Offsets
+	for p, at := range next {
+		offsets.AddOffset(s.in.Kafka.Topic, p, at, -1)
+	}
+	_, _ = s.admin.CommitOffsets(ctx, s.group(), offsets)
+}
+
+func (s *Source) group() string {
+	if s.opts.group != "" {
+		return s.opts.group
+	}
+	return "twice-" + s.p.Name
+}
+
+// explain turns a client's error into one that says what to do.
+func (s *Source) explain(err error) error {
+	var known *twice.Error
+	topic, brokers := s.in.Kafka.Topic, strings.Join(s.in.Kafka.Brokers, ", ")
+	var e *twice.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &known), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.Is(err, kerr.UnknownTopicOrPartition):
+		e = twice.Errorf("unknown-topic", "the brokers %s have no topic %s", brokers, topic).
+			WithNext("correct topic:, or create it; a topic that is only read is never created")
+	case errors.Is(err, kerr.SaslAuthenticationFailed):
+		e = twice.Errorf("kafka-login", "the brokers %s refuse the user %s: %w", brokers, s.opts.user, err).
+			WithNext("correct user: and password: under options:")
+	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed):
+		e = twice.Errorf("kafka-permission", "the brokers %s do not let the user %s read %s: %w", brokers, s.opts.user, topic, err).
+			WithNext("grant READ and DESCRIBE on the topic %s and READ on the group %s", topic, s.group())
+	case unreachable(err):
+		e = twice.Errorf("kafka-unreachable", "cannot reach the brokers %s: %w", brokers, err).
+			WithNext("see whether they run, and correct brokers: or tls: if they do; then run again")
+	default:
+		e = twice.Errorf("kafka", "%s: %w", topic, err).WithNext("run again")
+	}
+	return s.place(e)
+}
+
+func unreachable(err error) bool {
+	var dial *net.OpError
+	return errors.As(err, &dial) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, os.ErrDeadlineExceeded) || strings.Contains(err.Error(), "unable to dial")
+}
+
+// place says where the input is declared.
+func (s *Source) place(err error) error {
+	e := *twice.AsError(err)
+	return e.At(filepath.ToSlash(s.p.File), s.in.Line)
+}
