@@ -92,7 +92,7 @@ func (pl *planner) prepare(ctx context.Context, st *Step) error {
 		}
 		open = append(open, *pin)
 	}
-	st.Manifest = with(st.Manifest, open)
+	st.Manifest, st.open = with(st.Manifest, open), true
 	return nil
 }
 
@@ -107,8 +107,12 @@ func with(m twice.Manifest, pins []twice.Pin) twice.Manifest {
 	return m
 }
 
-// capture takes what the steps' manifests still lack.
+// capture takes what the steps' manifests still lack. Captures of a killed run that are lost, with another machine's store
+// for example, are taken anew: nothing was written from them.
 func (r *Runner) capture(ctx context.Context, p *twice.Pipeline, steps []Step) error {
+	if steps[0].open && r.lost(ctx, steps[0]) {
+		steps[0].pending, steps[0].open = true, false // such a step is alone
+	}
 	if !steps[0].pending {
 		return nil
 	}
@@ -127,6 +131,20 @@ func (r *Runner) capture(ctx context.Context, p *twice.Pipeline, steps []Step) e
 		steps[i].Manifest, steps[i].pending = with(steps[i].Manifest, pins[i]), false
 	}
 	return nil
+}
+
+// lost says whether one of a step's captures cannot be had any more.
+func (r *Runner) lost(ctx context.Context, st Step) bool {
+	for _, pin := range st.Manifest.Inputs {
+		if pin.Capture == nil {
+			continue
+		}
+		_, err := manifest.Fetch(ctx, r.Captures.Store, pin.Capture.SHA256, r.temp([]Step{st}))
+		if err != nil && (twice.AsError(err).Code == "capture-missing" || twice.AsError(err).Code == "capture-damaged") {
+			return true
+		}
+	}
+	return false
 }
 
 // withTemp gives the steps a folder of their own for their captures, which is gone after f.

@@ -36,6 +36,7 @@ type Step struct {
 
 	keep    bool   // the lease is kept for the pipeline's next window
 	pending bool   // its captured inputs are still to be captured
+	open    bool   // its captures are those of a run that was killed
 	temp    string // a folder for its captures
 }
 
