@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -216,15 +217,18 @@ func follow(at *url.URL, body []byte, path string) (*url.URL, error) {
 	return resolve(at, next)
 }
 
+// A link is an address in angle brackets, which may hold commas, and what is said of it up to the next one.
+var (
+	links = regexp.MustCompile(`<([^>]*)>([^<]*)`)
+	next  = regexp.MustCompile(`(?i);\s*rel\s*=\s*("([^"]*\s)?next(\s[^"]*)?"|next\s*([;,]|$))`)
+)
+
 // link finds rel="next" in the Link header (RFC 8288).
 func link(at *url.URL, header http.Header) (*url.URL, error) {
 	for _, value := range header.Values("Link") {
-		for entry := range strings.SplitSeq(value, ",") {
-			address, params, _ := strings.Cut(entry, ";")
-			address = strings.TrimSpace(address)
-			params = strings.ReplaceAll(strings.ToLower(params), " ", "")
-			if strings.Contains(params, `rel="next"`) || strings.Contains(params+";", "rel=next;") {
-				return resolve(at, strings.Trim(address, "<>"))
+		for _, l := range links.FindAllStringSubmatch(value, -1) {
+			if next.MatchString(l[2]) {
+				return resolve(at, l[1])
 			}
 		}
 	}

@@ -2,9 +2,11 @@ package manifest
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/twice-data/twice"
 )
@@ -54,10 +56,14 @@ func Fetch(ctx context.Context, s Store, sha, tmp string) (path string, err erro
 			os.Remove(out.Name())
 		}
 	}()
-	if _, err := io.Copy(out, in); err != nil {
-		return "", err
+	if _, err = io.Copy(out, in); err == nil {
+		err = out.Close()
 	}
-	if err := out.Close(); err != nil {
+	if errors.Is(err, syscall.ENOSPC) {
+		err = twice.Errorf("disk-full", "there is no room in %s for the capture %.12s…: %w", tmp, sha, err).
+			WithNext("make room, or set TMPDIR to a folder with more; nothing was written")
+	}
+	if err != nil {
 		return "", err
 	}
 	return path, os.Rename(out.Name(), path)
