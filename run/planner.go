@@ -128,7 +128,7 @@ func (pl *planner) statusOf(err *twice.Error) twice.Status {
 // resolve pins a window's inputs. predicted says that an upstream is going to change.
 func (pl *planner) resolve(ctx context.Context, st *Step, ws []twice.Window) (m twice.Manifest, predicted bool, err error) {
 	if pl.Pinned {
-		m, err := pl.recordedManifest(ctx, st)
+		m, err := pl.recordedManifest(ctx, st, ws)
 		return m, false, err
 	}
 	p := st.Pipeline
@@ -162,8 +162,9 @@ func (pl *planner) resolve(ctx context.Context, st *Step, ws []twice.Window) (m 
 	return m, predicted, nil
 }
 
-// recordedManifest is the manifest of the window's receipt.
-func (pl *planner) recordedManifest(ctx context.Context, st *Step) (twice.Manifest, error) {
+// recordedManifest is the manifest of the window's receipt, if what it speaks of is still there: the rows of other tables
+// as well as the bytes of files.
+func (pl *planner) recordedManifest(ctx context.Context, st *Step, ws []twice.Window) (twice.Manifest, error) {
 	if st.Receipt == nil {
 		return twice.Manifest{}, twice.Errorf("no-manifest", "window %s of %s was never committed, so there is nothing to replay",
 			st.Window, st.Pipeline.Name).WithNext("twice run %s without --pinned", st.Pipeline.Name)
@@ -177,14 +178,43 @@ func (pl *planner) recordedManifest(ctx context.Context, st *Step) (twice.Manife
 			st.Receipt.Manifest, st.Window, st.Pipeline.Name)
 	}
 	for _, pin := range m.Inputs {
-		if len(pin.Files) == 0 {
-			continue
+		switch {
+		case len(pin.Files) > 0:
+			err = pl.filesOf(st.Pipeline).Check(ctx, pin)
+		case len(pin.Upstreams) > 0:
+			err = pl.sameRows(ctx, st, pin, ws)
 		}
-		if err := pl.filesOf(st.Pipeline).Check(ctx, pin); err != nil {
+		if err != nil {
 			return twice.Manifest{}, err
 		}
 	}
 	return *m, nil
+}
+
+// sameRows says whether another table still holds what a pin says. One that this run is going to write is looked at when
+// it has been written.
+func (pl *planner) sameRows(ctx context.Context, st *Step, pin twice.Pin, ws []twice.Window) error {
+	then := pin.Upstreams[0]
+	var now twice.Upstream
+	if pin.Kind == "table" {
+		ups, err := pl.table(ctx, then.Pipeline)
+		if err != nil {
+			return err
+		}
+		now = ups[0]
+	} else {
+		var dirty bool
+		var err error
+		if now, dirty, err = pl.upstream(ctx, st, pin.Name, ws); err != nil || dirty {
+			return err
+		}
+	}
+	if now.Fingerprint != then.Fingerprint {
+		return twice.Errorf("input-changed", "%s holds %d rows for window %s, other ones than the %d in the manifest",
+			pin.Name, now.Rows, st.Window, then.Rows).At(st.Pipeline.File, 0).
+			WithNext("run again without --pinned to take in what is there now")
+	}
+	return nil
 }
 
 func tableNamed(name string) twice.Table {
