@@ -33,7 +33,7 @@ type Options struct {
 
 	Now        time.Time
 	Start, End time.Time     // only windows inside [Start, End); zero: no bound
-	Windows    int           // how many of each pipeline; 0: 5
+	Windows    int           // how many of each pipeline; 0: 4
 	Seed       int64         // decides every choice that is left to chance
 	Time       time.Duration // a budget for everything; 0: none
 	Workers    int           // trials at a time; 0: 2
@@ -92,7 +92,7 @@ func (r *Report) Broken() int {
 // Run proves the selected pipelines. The error is about proving itself; a broken law is in the report.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	if o.Windows == 0 {
-		o.Windows = 5
+		o.Windows = 4
 	}
 	if o.Workers == 0 {
 		o.Workers = 2

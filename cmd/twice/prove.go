@@ -43,7 +43,7 @@ func (a *app) proveCommand() *cobra.Command {
 	fl := c.Flags()
 	fl.StringVar(&f.start, "start", "", "choose windows from this `DATE` on: 2020-03-01 or RFC 3339")
 	fl.StringVar(&f.end, "end", "", "choose windows up to this `DATE`, which is not included")
-	fl.IntVar(&f.windows, "windows", 5, "how many windows of each pipeline to choose")
+	fl.IntVar(&f.windows, "windows", 4, "how many windows of each pipeline to choose")
 	fl.Int64Var(&f.seed, "seed", 0, "repeat the choices of the run with this `SEED`; 0: new ones")
 	fl.DurationVar(&f.time, "time", 55*time.Second, "how long to try; 0: until everything has been tried")
 	fl.StringVar(&f.junit, "junit", "", "also write a report for CI to this `FILE`")
