@@ -84,7 +84,21 @@ func feeds(b *testing.B) [2]string {
 
 // runner makes a project around one pipeline and a runner of it on the side's database.
 func (s *side) runner(header, query string) (*run.Runner, []*twice.Pipeline) {
-	text := "/* @twice\n" + header + "inputs:\n  feed: {files: \"feed.parquet\"}\n*/\n" + query + "\n"
+	s.project("/* @twice\n" + header + "inputs:\n  feed: {files: \"feed.parquet\"}\n*/\n" + query + "\n")
+	p, err := project.Load(s.dir, os.LookupEnv)
+	if err != nil {
+		s.Fatal(err)
+	}
+	r := &run.Runner{
+		DB: s.db, Project: p.Pipelines, Dir: s.dir, Temp: s.TempDir(), ID: "bench", Version: "bench",
+		Me: ledger.Process{Host: "bench", PID: os.Getpid(), Alive: func(int) bool { return true }},
+	}
+	r.Now = time.Date(2021, 1, 1, 0, 0, 0, 0, time.UTC)
+	return r, p.Pipelines
+}
+
+// project writes the files of a project with one pipeline.
+func (s *side) project(text string) {
 	for name, body := range map[string]string{
 		"twice.yml":       "project: bench\ndefault_target: dev\ntargets:\n  dev: {engine: duckdb, path: target.duckdb}\n",
 		"pipelines/t.sql": text,
@@ -97,16 +111,6 @@ func (s *side) runner(header, query string) (*run.Runner, []*twice.Pipeline) {
 			s.Fatal(err)
 		}
 	}
-	p, err := project.Load(s.dir, os.LookupEnv)
-	if err != nil {
-		s.Fatal(err)
-	}
-	r := &run.Runner{
-		DB: s.db, Project: p.Pipelines, Dir: s.dir, Temp: s.TempDir(), ID: "bench", Version: "bench",
-		Me: ledger.Process{Host: "bench", PID: os.Getpid(), Alive: func(int) bool { return true }},
-	}
-	r.Now = time.Date(2021, 1, 1, 0, 0, 0, 0, time.UTC)
-	return r, p.Pipelines
 }
 
 // feed lays a file where the pipeline looks for it.

@@ -11,7 +11,7 @@ import (
 )
 
 // The folder of real feeds, where there is one.
-const dataEnv = "TWICE_DATA"
+const dataEnv = "TWICE_TEST_DATA"
 
 func realFiles(t *testing.T, patterns ...string) []string {
 	t.Helper()
