@@ -34,6 +34,7 @@ type Options struct {
 	Now        time.Time
 	Start, End time.Time     // only windows inside [Start, End); zero: no bound
 	Windows    int           // how many of each pipeline; 0: 4
+	Laws       []string      // only these, by name; none: all
 	Seed       int64         // decides every choice that is left to chance
 	Time       time.Duration // a budget for everything; 0: none
 	Workers    int           // trials at a time; 0: 2
@@ -142,11 +143,14 @@ func proveOne(ctx context.Context, sc *scratch, p *twice.Pipeline, deadline time
 	defer b.drop(context.WithoutCancel(ctx))
 	subject.Windows, subject.Rows = b.windows, b.clean.Table.Rows
 	unstable := false
-	for i, name := range lawOrder {
+	chosen := slices.DeleteFunc(slices.Clone(lawOrder), func(name string) bool {
+		return len(sc.Laws) > 0 && !slices.Contains(sc.Laws, name)
+	})
+	for i, name := range chosen {
 		l := Laws[slices.IndexFunc(Laws, func(l Law) bool { return l.Name == name })]
 		v := Verdict{Pipeline: p.Name, Law: l, Outcome: Untried, Reason: "two clean runs differ already: mend repeat first"}
 		if !unstable {
-			v = b.judge(ctx, l, shareOf(lawOrder[i:], deadline))
+			v = b.judge(ctx, l, shareOf(chosen[i:], deadline))
 		}
 		if ctx.Err() != nil {
 			return subject, ctx.Err()

@@ -23,6 +23,7 @@ import (
 type proveFlags struct {
 	start, end string
 	windows    int
+	laws       []string
 	seed       int64
 	time       time.Duration
 	junit      string
@@ -44,6 +45,7 @@ func (a *app) proveCommand() *cobra.Command {
 	fl.StringVar(&f.start, "start", "", "choose windows from this `DATE` on: 2020-03-01 or RFC 3339")
 	fl.StringVar(&f.end, "end", "", "choose windows up to this `DATE`, which is not included")
 	fl.IntVar(&f.windows, "windows", 4, "how many windows of each pipeline to choose")
+	fl.StringSliceVar(&f.laws, "law", nil, "try only this `LAW`: repeat, order, crash, ...; may be given again")
 	fl.Int64Var(&f.seed, "seed", 0, "repeat the choices of the run with this `SEED`; 0: new ones")
 	fl.DurationVar(&f.time, "time", 55*time.Second, "how long to try; 0: until everything has been tried")
 	fl.StringVar(&f.junit, "junit", "", "also write a report for CI to this `FILE`")
@@ -64,7 +66,12 @@ func (a *app) prove(ctx context.Context, args []string, f *proveFlags) error {
 	if f.windows < 1 {
 		return usage("--windows %d: at least one window is needed", f.windows)
 	}
-	o.Start, o.End, o.Windows, o.Seed, o.Time = w.Start, w.End, f.windows, f.seed, f.time
+	for _, name := range f.laws {
+		if !slices.ContainsFunc(prove.Laws, func(l prove.Law) bool { return l.Name == name }) {
+			return usage("--law %s: there is no such law; docs/laws.md lists them", name)
+		}
+	}
+	o.Start, o.End, o.Windows, o.Laws, o.Seed, o.Time = w.Start, w.End, f.windows, f.laws, f.seed, f.time
 	if o.Seed == 0 {
 		o.Seed = a.now().UnixNano() % 1_000_000
 	}
