@@ -1,0 +1,231 @@
+package prove_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/twice-data/twice/engine/postgres/pgtest"
+)
+
+// program builds the program once for all tests: its children are what prove kills.
+var program = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "prove-test-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "twice")
+	out, err := exec.Command("go", "build", "-o", path, "../cmd/twice").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return path, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if path, err := program(); err == nil {
+		os.RemoveAll(filepath.Dir(path))
+	}
+	os.Exit(code)
+}
+
+// shop is a project whose six files hold nine rows each.
+type shop struct {
+	t         *testing.T
+	dir, temp string
+}
+
+func newShop(t *testing.T, target string) *shop {
+	t.Helper()
+	s := &shop{t, t.TempDir(), t.TempDir()}
+	s.write("twice.yml", "project: shop\ntargets: {dev: "+target+"}\n")
+	for day := 1; day <= 6; day++ {
+		var b strings.Builder
+		b.WriteString("id,customer,amount\n")
+		for i := 1; i <= 9; i++ {
+			fmt.Fprintf(&b, "%d%d,c%d,%d.%d%d\n", day, i, i%3, i, day, i)
+		}
+		s.write(fmt.Sprintf("landing/o-2026-01-0%d.csv", day), b.String())
+	}
+	return s
+}
+
+const duckdbFile = "{engine: duckdb, path: warehouse.duckdb}"
+
+func (s *shop) write(path, text string) {
+	s.t.Helper()
+	path = filepath.Join(s.dir, path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// pipeline adds one that reads the day's file as o.
+func (s *shop) pipeline(name, header, sql string) {
+	s.write("pipelines/"+name+".sql", fmt.Sprintf("/* @twice\n%s\nwindow: day\nbegin: 2026-01-01\nend: 2026-01-07\n"+
+		"inputs:\n  o: {files: \"landing/o-{start:%%Y-%%m-%%d}.csv\"}\n*/\n%s\n", header, sql))
+}
+
+// law is a line of prove's output.
+type law struct {
+	Event, Law, Verdict, Reason string
+	Trials                      int
+	Example                     *struct {
+		Windows        []string
+		InputRows      int `json:"input_rows"`
+		Missing, Extra []json.RawMessage
+		File           string
+		Line           int
+		LastDigitsOnly bool `json:"last_digits_only"`
+	}
+}
+
+func (s *shop) command(args ...string) *exec.Cmd {
+	s.t.Helper()
+	path, err := program()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	c := exec.Command(path, append([]string{"prove", "--json", "--seed", "1", "--project", s.dir}, args...)...)
+	c.Env = append(os.Environ(), "TMPDIR="+s.temp)
+	return c
+}
+
+// prove gives the verdicts by law.
+func (s *shop) prove(args ...string) map[string]law {
+	s.t.Helper()
+	c := s.command(args...)
+	var errs bytes.Buffer
+	c.Stderr = &errs
+	out, err := c.Output()
+	if err != nil && c.ProcessState.ExitCode() != 1 {
+		s.t.Fatalf("%v: %s", err, errs.String())
+	}
+	laws := map[string]law{}
+	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+		var l law
+		if err := json.Unmarshal([]byte(line), &l); err != nil {
+			s.t.Fatalf("%s: %v", line, err)
+		}
+		if l.Event == "law" {
+			laws[l.Law] = l
+		}
+	}
+	if len(laws) != 16 {
+		s.t.Fatalf("%d laws were judged: %s", len(laws), out)
+	}
+	return laws
+}
+
+// left fails when something of a prove is still there.
+func (s *shop) left() {
+	s.t.Helper()
+	found, err := filepath.Glob(filepath.Join(s.temp, "*"))
+	if err != nil || len(found) > 0 {
+		s.t.Errorf("left behind: %v, %v", found, err)
+	}
+}
+
+func TestASoundPipelineHolds(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, duckdbFile)
+	s.pipeline("sales", "write: overwrite\ntime_column: day", "select $start::date as day, id, customer, amount from o")
+	for name, l := range s.prove("--time", "40s") {
+		if l.Verdict == "broken" || l.Verdict == "untried" {
+			t.Errorf("%s: %s: %s", name, l.Verdict, l.Reason)
+		}
+		if l.Verdict == "holds" && l.Trials == 0 {
+			t.Errorf("%s holds without a trial", name)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(s.dir, "warehouse.duckdb")); !os.IsNotExist(err) {
+		t.Errorf("the real target was opened: %v", err)
+	}
+	s.left()
+}
+
+func TestEachLawFindsWhatBreaksIt(t *testing.T) {
+	for _, test := range []struct{ law, header, sql string }{
+		{"repeat", "write: overwrite\ntime_column: day\nallow: [{rule: volatile-function, reason: x}]",
+			"select $start::date as day, id, random() as r from o"},
+		{"order", "write: merge\nunique_key: [customer]", "select customer, max(id) as id from o group by customer"},
+		{"split", "write: overwrite\ntime_column: day\nbatch_size: 3",
+			"select (date '2026-01-01' + (id // 10 - 1)::int) as day, id, rank() over (order by id) as n from o"},
+		{"shuffle", "write: overwrite\ntime_column: day\nallow: [{rule: order-dependent-aggregate, reason: x}]",
+			"select $start::date as day, customer, first(id) as id from o group by customer"},
+		{"shuffle", "write: overwrite\ntime_column: day",
+			"select $start::date as day, customer, sum(amount::double) as amount from o group by customer"},
+		{"clock", "write: overwrite\ntime_column: day\nallow: [{rule: volatile-function, reason: x}]",
+			"select $start::date as day, id, current_date as loaded from o"},
+		{"clock", "write: overwrite\ntime_column: day",
+			"select $start::date as day, id, ((timestamptz '2026-01-01 12:00:00+00')::date)::varchar as d from o"},
+	} {
+		t.Run(test.law, func(t *testing.T) {
+			t.Parallel()
+			s := newShop(t, duckdbFile)
+			s.pipeline("p", test.header, test.sql)
+			l := s.prove("--time", "40s")[test.law]
+			if l.Verdict != "broken" {
+				t.Fatalf("%s in %d trials: %s", l.Verdict, l.Trials, l.Reason)
+			}
+			e := l.Example
+			if len(e.Missing)+len(e.Extra) > 5 || e.File != "pipelines/p.sql" || e.Line == 0 {
+				t.Errorf("the example is %+v", e)
+			}
+			if test.law != "order" && test.law != "split" && (len(e.Windows) != 1 || e.InputRows > 7) {
+				t.Errorf("shrunk to %v, %d rows", e.Windows, e.InputRows)
+			}
+			if strings.Contains(test.sql, "double") && !e.LastDigitsOnly {
+				t.Error("a difference in the last digits is not told apart")
+			}
+		})
+	}
+}
+
+func TestWhatAKilledProveLeavesIsRemoved(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, duckdbFile)
+	s.pipeline("p", "write: overwrite\ntime_column: day", "select $start::date as day, id from o")
+	c := s.command()
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if !bufio.NewScanner(out).Scan() {
+		t.Error("it printed nothing")
+	}
+	_ = c.Process.Kill()
+	_ = c.Wait()
+	if found, _ := filepath.Glob(filepath.Join(s.temp, "twice-prove-*")); len(found) != 1 {
+		t.Fatalf("it was killed too late to leave something: %v", found)
+	}
+	s.prove("--time", "1s")
+	s.left()
+}
+
+func TestPostgresPipelineHolds(t *testing.T) {
+	server := pgtest.Start(t)
+	url := server.Database(t)
+	s := newShop(t, "{engine: postgres, url: \""+url+"\"}")
+	s.pipeline("sales", "write: merge\nunique_key: [id]", "select id, customer, amount from o")
+	for name, l := range s.prove("--time", "170s") {
+		if l.Verdict == "broken" || l.Verdict == "untried" {
+			t.Errorf("%s: %s: %s", name, l.Verdict, l.Reason)
+		}
+	}
+	s.left()
+}
