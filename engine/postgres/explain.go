@@ -90,7 +90,7 @@ func lostRace(p *pgconn.PgError) bool {
 	switch p.Code {
 	case "23505": // unique_violation
 		return p.SchemaName == "pg_catalog" || p.SchemaName == "twice"
-	case "42P06", "42P07": // duplicate_schema, duplicate_table
+	case "42P06", "42P07", "42710": // duplicate_schema, duplicate_table, duplicate_object (a table's row type)
 		return true
 	case "XX000":
 		return strings.Contains(p.Message, "tuple concurrently updated")
