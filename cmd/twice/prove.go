@@ -158,13 +158,17 @@ func peek(ctx context.Context, t project.Target, wait time.Duration) (engine.Dri
 	if _, err := os.Stat(t.Path); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return duckdb.Open(ctx, duckdb.Options{Path: t.Path, ReadOnly: true, Wait: wait})
+	d, err := duckdb.Open(ctx, duckdb.Options{Path: t.Path, ReadOnly: true, Wait: wait})
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 // linked finds out which pipeline reads which: with the target's own views if it can be read, else by the SQL alone.
 func (a *app) linked(ctx context.Context, p *project.Project, o *prove.Options) error {
 	d, err := o.Peek(ctx)
-	if d == nil && o.Target.Engine == "duckdb" {
+	if d == nil && o.Target.Engine == "duckdb" && (err == nil || twice.AsError(err).Code == "target-held") {
 		d, err = duckdb.Open(ctx, duckdb.Options{})
 	}
 	if err != nil {
