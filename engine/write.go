@@ -209,7 +209,7 @@ func (w *write) table(ctx context.Context) error {
 		if _, ok := find(w.old, c.Name); ok {
 			continue
 		}
-		add := fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", name, Ident(c.Name), c.Type)
+		add := fmt.Sprintf("ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s %s", name, Ident(c.Name), c.Type)
 		if _, err := w.s.Exec(ctx, "add column", add); err != nil {
 			return err
 		}

@@ -52,11 +52,10 @@ func Acquire(ctx context.Context, s *engine.Session, scope, run string, me Proce
 	if err != nil {
 		return Lease{}, err
 	}
-	ends := fmt.Sprintf("CURRENT_TIMESTAMP + INTERVAL '%d milliseconds'", ttl.Milliseconds())
 	if holder == nil {
 		n, err := s.Exec(ctx, "first lease", fmt.Sprintf(
-			"INSERT INTO twice.leases VALUES (%s, 1, %s, %s, %d, CURRENT_TIMESTAMP, %s) ON CONFLICT DO NOTHING",
-			engine.Literal(scope), engine.Literal(run), engine.Literal(me.Host), me.PID, ends))
+			"INSERT INTO twice.leases VALUES (%s, 1, %s, %s, %d, %s, %s) ON CONFLICT DO NOTHING",
+			engine.Literal(scope), engine.Literal(run), engine.Literal(me.Host), me.PID, clock(s), ends(s, ttl)))
 		if err == nil && n == 0 {
 			err = sameMoment(scope)
 		}
@@ -67,10 +66,18 @@ func Acquire(ctx context.Context, s *engine.Session, scope, run string, me Proce
 	if !free {
 		return Lease{}, held(holder)
 	}
+	if s.DB().Features().SharedTarget {
+		// A fence is a weaker lock than an UPDATE of the row would wait for. Whoever holds one may be past its lease, or
+		// dead with its session still running to its COMMIT.
+		_, err := s.Exec(ctx, "lock lease", fmt.Sprintf("SELECT token FROM twice.leases WHERE scope = %s FOR UPDATE", engine.Literal(scope)))
+		if err != nil {
+			return Lease{}, err
+		}
+	}
 	n, err := s.Exec(ctx, "lease", fmt.Sprintf(
-		"UPDATE twice.leases SET token = token + 1, run = %s, host = %s, pid = %d, acquired_at = CURRENT_TIMESTAMP, "+
+		"UPDATE twice.leases SET token = token + 1, run = %s, host = %s, pid = %d, acquired_at = %s, "+
 			"expires_at = %s WHERE scope = %s AND token = %d",
-		engine.Literal(run), engine.Literal(me.Host), me.PID, ends, engine.Literal(scope), holder.Token))
+		engine.Literal(run), engine.Literal(me.Host), me.PID, clock(s), ends(s, ttl), engine.Literal(scope), holder.Token))
 	if err != nil {
 		return Lease{}, err
 	}
@@ -78,6 +85,18 @@ func Acquire(ctx context.Context, s *engine.Session, scope, run string, me Proce
 		return Lease{}, sameMoment(scope)
 	}
 	return Lease{scope, holder.Token + 1}, nil
+}
+
+// clock is the target's time of day as of this statement: a transaction may have waited long for a lock.
+func clock(s *engine.Session) string {
+	if s.DB().Features().SharedTarget {
+		return "clock_timestamp()"
+	}
+	return "CURRENT_TIMESTAMP"
+}
+
+func ends(s *engine.Session, ttl time.Duration) string {
+	return fmt.Sprintf("%s + INTERVAL '%d milliseconds'", clock(s), ttl.Milliseconds())
 }
 
 func sameMoment(scope string) error {
@@ -92,16 +111,35 @@ func held(h *Holder) error {
 }
 
 // Fence proves, inside the data's transaction and before anything else in it, that the lease is still held, and locks it
-// to the end of the transaction, so that nobody takes it over in between.
+// to the end of the transaction, so that nobody takes it over in between. On a shared target the lock lets the heartbeat
+// pass: however long the transaction takes, a living run's lease does not expire.
 func (l Lease) Fence(ctx context.Context, s *engine.Session) error {
-	n, err := s.Exec(ctx, "fence", fmt.Sprintf("UPDATE twice.leases SET token = token WHERE scope = %s AND token = %d",
-		engine.Literal(l.Scope), l.Token))
+	mine := fmt.Sprintf("scope = %s AND token = %d", engine.Literal(l.Scope), l.Token)
+	query := "UPDATE twice.leases SET token = token WHERE " + mine
+	if s.DB().Features().SharedTarget {
+		query = "SELECT token FROM twice.leases WHERE " + mine + " FOR KEY SHARE"
+	}
+	n, err := s.Exec(ctx, "fence", query)
 	if err == nil && n == 0 {
-		return twice.Errorf("lease-lost", "the lease on %s was taken over by another run while this one was paused or cut off; "+
-			"nothing of this run was written", l.Scope).
-			WithNext("twice status shows who holds it; run again when it is done").WithExit(twice.ExitHeld)
+		return l.lost()
 	}
 	return err
+}
+
+// Check is an Error with code "lease-lost" when another run has taken the lease over. One that is free, or was taken
+// again by run itself, is not lost.
+func (l Lease) Check(ctx context.Context, s *engine.Session, run string) error {
+	holder, err := holderOf(ctx, s, l.Scope)
+	if err == nil && holder != nil && holder.Token != l.Token && holder.Run != run {
+		return l.lost()
+	}
+	return err
+}
+
+func (l Lease) lost() error {
+	return twice.Errorf("lease-lost", "the lease on %s was taken over by another run while this one was paused or cut off; "+
+		"nothing of this run was written", l.Scope).
+		WithNext("twice status shows who holds it; run again when it is done").WithExit(twice.ExitHeld)
 }
 
 // Release frees the lease: in the data's own transaction when the work is done, on its own when it failed. A lease that
@@ -112,11 +150,18 @@ func (l Lease) Release(ctx context.Context, s *engine.Session) error {
 	return err
 }
 
-// Renew puts off the end of all leases of a run.
+// Free frees the lease on scope if run holds it.
+func Free(ctx context.Context, s *engine.Session, scope, run string) error {
+	_, err := s.Exec(ctx, "free", fmt.Sprintf("UPDATE twice.leases SET run = '' WHERE scope = %s AND run = %s",
+		engine.Literal(scope), engine.Literal(run)))
+	return err
+}
+
+// Renew puts off the end of all leases of a run, on a shared target. It waits for nobody: a lease whose row is locked is
+// being released or taken over at this moment, and the others must not run out because of it.
 func Renew(ctx context.Context, s *engine.Session, run string, ttl time.Duration) error {
-	_, err := s.Exec(ctx, "renew", fmt.Sprintf(
-		"UPDATE twice.leases SET expires_at = CURRENT_TIMESTAMP + INTERVAL '%d milliseconds' WHERE run = %s",
-		ttl.Milliseconds(), engine.Literal(run)))
+	_, err := s.Exec(ctx, "renew", fmt.Sprintf("UPDATE twice.leases SET expires_at = %s WHERE run = %s AND scope IN "+
+		"(SELECT scope FROM twice.leases WHERE run = %[2]s FOR NO KEY UPDATE SKIP LOCKED)", ends(s, ttl), engine.Literal(run)))
 	return err
 }
 
@@ -136,7 +181,7 @@ func holderOf(ctx context.Context, s *engine.Session, scope string) (*Holder, er
 func holders(ctx context.Context, s *engine.Session, where string) ([]Holder, error) {
 	var hs []Holder
 	err := s.Query(ctx, "leases", "SELECT scope, token, run, host, pid, acquired_at, expires_at, "+
-		"expires_at < CURRENT_TIMESTAMP FROM twice.leases WHERE "+where+" ORDER BY scope",
+		"expires_at < "+clock(s)+" FROM twice.leases WHERE "+where+" ORDER BY scope",
 		func(rows *sql.Rows) error {
 			var h Holder
 			if err := rows.Scan(&h.Scope, &h.Token, &h.Run, &h.Host, &h.PID, &h.AcquiredAt, &h.ExpiresAt, &h.Expired); err != nil {

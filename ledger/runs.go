@@ -23,9 +23,10 @@ type Run struct {
 	Version    string
 }
 
-// StartRun records that a run has begun.
+// StartRun records that a run has begun. It may be called twice.
 func StartRun(ctx context.Context, s *engine.Session, r Run) error {
-	_, err := s.Exec(ctx, "start run", fmt.Sprintf("INSERT INTO twice.runs VALUES (%s, %s, %s, NULL, 'running', 0, 0, %s, %d, %s)",
+	_, err := s.Exec(ctx, "start run", fmt.Sprintf("INSERT INTO twice.runs SELECT %s, %s, %s, NULL, 'running', 0, 0, %s, %d, %s "+
+		"WHERE NOT EXISTS (SELECT 1 FROM twice.runs WHERE run = %[1]s)",
 		engine.Literal(r.ID), engine.Literal(r.Command), stamp(r.StartedAt), engine.Literal(r.Host), r.PID, engine.Literal(r.Version)))
 	return err
 }

@@ -60,7 +60,8 @@ func isInput(pl *twice.Pipeline, ref engine.TableRef) bool {
 	})
 }
 
-// placed turns a parser's errors, whose lines count from the start of the SQL, into errors of the file.
+// placed turns a parser's errors, whose lines count from the start of the SQL, into errors of the file. That the target
+// could not be asked is no error of the file.
 func placed(err error, pl *twice.Pipeline) twice.Errors {
 	var many twice.Errors
 	if !errors.As(err, &many) {
@@ -69,11 +70,14 @@ func placed(err error, pl *twice.Pipeline) twice.Errors {
 	at := make(twice.Errors, len(many))
 	for i, e := range many {
 		moved := *e
+		at[i] = &moved
+		if e.Code == "connection-lost" || e.Code == "server-down" {
+			continue
+		}
 		if moved.File == "" {
 			moved.File, moved.Line = pl.File, pl.Line+max(e.Line, 1)-1
 		}
 		moved.Exit = twice.ExitProject
-		at[i] = &moved
 	}
 	return at
 }

@@ -76,7 +76,7 @@ type Event struct {
 // Summary counts how the windows of a run ended.
 type Summary struct {
 	Counts map[twice.Status]int
-	Held   bool // a window failed because somebody else holds it
+	Held   bool // windows failed because somebody else holds them, and for no other reason
 	Took   time.Duration
 }
 
@@ -87,7 +87,7 @@ func (s *Summary) Err() error {
 		return nil
 	}
 	err := twice.Errorf("incomplete", "%d of the windows did not commit", bad)
-	if s.Held && s.Counts[twice.Blocked] == 0 {
+	if s.Held {
 		err.Exit = twice.ExitHeld
 	}
 	return err
@@ -104,13 +104,15 @@ func (r *Runner) Run(ctx context.Context, pipelines []*twice.Pipeline) (*Summary
 		r.Planned(plan)
 	}
 	sum := &Summary{Counts: map[twice.Status]int{}}
+	held := 0
 	events := func(e Event) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		sum.Counts[e.Status]++
 		if e.Err != nil && e.Err.Exit == twice.ExitHeld {
-			sum.Held = true
+			held++
 		}
+		sum.Held = held > 0 && held == sum.Counts[twice.Failed]+sum.Counts[twice.Blocked]
 		if r.On != nil {
 			r.On(e)
 		}
@@ -129,16 +131,14 @@ func (r *Runner) Run(ctx context.Context, pipelines []*twice.Pipeline) (*Summary
 
 // recorded keeps the run's own row in the ledger around work.
 func (r *Runner) recorded(ctx context.Context, sum *Summary, work func() error) error {
-	s, err := r.DB.Session(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	if err := r.retry(ctx, func() error { return ledger.Create(ctx, s) }); err != nil {
-		return err
-	}
 	row := ledger.Run{ID: r.ID, Command: r.Command, StartedAt: r.Now, Host: r.Me.Host, PID: r.Me.PID, Version: r.Version}
-	if err := ledger.StartRun(ctx, s, row); err != nil {
+	err := r.onSession(ctx, func(s *engine.Session) error {
+		if err := ledger.Create(ctx, s); err != nil {
+			return err
+		}
+		return ledger.StartRun(ctx, s, row)
+	})
+	if err != nil {
 		return err
 	}
 	stop := r.heartbeat(ctx)
@@ -150,18 +150,19 @@ func (r *Runner) recorded(ctx context.Context, sum *Summary, work func() error) 
 	if err != nil || row.Failed > 0 {
 		row.Status = "failed"
 	}
-	return errors.Join(err, r.endRun(context.WithoutCancel(ctx), row))
+	ctx = context.WithoutCancel(ctx)
+	return errors.Join(err, r.onSession(ctx, func(s *engine.Session) error { return ledger.EndRun(ctx, s, row) }))
 }
 
-// endRun closes the run's row on a session of its own: the one that it began on may have been cut in the meantime.
-func (r *Runner) endRun(ctx context.Context, row ledger.Run) error {
+// onSession tries f, which may be tried twice, each time on a session of its own: the one before may have been cut.
+func (r *Runner) onSession(ctx context.Context, f func(*engine.Session) error) error {
 	return r.retry(ctx, func() error {
 		s, err := r.DB.Session(ctx)
 		if err != nil {
 			return err
 		}
 		defer s.Close()
-		return ledger.EndRun(ctx, s, row)
+		return f(s)
 	})
 }
 
@@ -188,9 +189,10 @@ func (r *Runner) heartbeat(ctx context.Context) (stop func()) {
 	return func() { cancel(); <-done }
 }
 
-// renew may fail: then the lease runs out, and the fence says so.
+// renew may fail: then the lease runs out, and the fence says so. Its statements are not the run's: they come when they
+// come, and no Tap counts them.
 func (r *Runner) renew(ctx context.Context) {
-	s, err := r.DB.Session(ctx)
+	s, err := engine.Open(r.DB.Driver, nil).Session(ctx)
 	if err != nil {
 		return
 	}
@@ -266,7 +268,10 @@ func (r *Runner) pipeline(ctx context.Context, plan *Plan, p *twice.Pipeline, sl
 	}
 	var wg sync.WaitGroup
 	stopped := false
-	for _, b := range r.batches(p, steps) {
+	batches := r.batches(p, steps)
+	last := keepLease(p, batches)
+	kept := last > 0 // the lease may be this run's still
+	for i, b := range batches {
 		if stopped && b[0].Do {
 			b = skip(b, "an earlier window of it did not commit, and without a version the order of its windows matters")
 		}
@@ -291,6 +296,7 @@ func (r *Runner) pipeline(ctx context.Context, plan *Plan, p *twice.Pipeline, sl
 		reset := r.FullRefresh && firstWork(steps) == b[0].Window
 		if r.jobs() == 1 || reset || !independent(p) {
 			ok := work(reset)
+			kept = kept && !(ok && i == last && r.receipt(p.Name, b[0].Window).Run == r.ID)
 			stopped = stopped || (!ok && (ordered(p) || reset))
 			continue
 		}
@@ -298,6 +304,38 @@ func (r *Runner) pipeline(ctx context.Context, plan *Plan, p *twice.Pipeline, sl
 		go func() { defer wg.Done(); work(false) }()
 	}
 	wg.Wait()
+	if kept {
+		r.free(context.WithoutCancel(ctx), p)
+	}
+}
+
+// keepLease lets a run keep the lease on a table from one window that it writes to the next, where windows exclude each
+// other: otherwise two runs could get into each other's way such that windows are left that neither wrote. It gives the
+// index of the batch that releases it; -1: every batch does.
+func keepLease(p *twice.Pipeline, batches [][]Step) (last int) {
+	last = -1
+	for i, b := range batches {
+		if b[0].Do && !independent(p) {
+			last = i
+		}
+	}
+	for i := range last {
+		for j := range batches[i] {
+			batches[i][j].keep = true
+		}
+	}
+	return last
+}
+
+// free releases the lease on p's table if this run still has it: the window that should have released it was not written
+// by this run. If it fails, the lease runs out.
+func (r *Runner) free(ctx context.Context, p *twice.Pipeline) {
+	s, err := r.DB.Session(ctx)
+	if err != nil {
+		return
+	}
+	defer s.Close()
+	_ = ledger.Free(ctx, s, ledger.Scope(p, twice.Window{}), r.ID)
 }
 
 // independent says whether p's windows may be written at the same time.

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"path/filepath"
 	"sort"
 	"strings"
@@ -13,9 +14,13 @@ import (
 	"github.com/twice-data/twice/ledger"
 )
 
-// tries is how often a window is begun again from its manifest when the engine says that it lost a race, or the
-// connection is cut.
-const tries = 8
+// A window is begun again from its manifest when the engine says that it lost a race, or the connection is cut: so many
+// times, with pauses that grow from firstPause to lastPause and are random, so that those who met once do not meet again.
+const (
+	tries      = 20
+	firstPause = 10 * time.Millisecond
+	lastPause  = time.Second
+)
 
 // batch writes the windows of adjoining steps, in one statement and one transaction, and says how they ended.
 func (r *Runner) batch(ctx context.Context, p *twice.Pipeline, steps []Step, reset bool) []Event {
@@ -65,20 +70,27 @@ func (r *Runner) relative(e *twice.Error) *twice.Error {
 func (r *Runner) commit(ctx context.Context, p *twice.Pipeline, steps []Step, reset bool) (
 	receipts []*twice.Receipt, warnings []engine.Violation, err error,
 ) {
+	var leases []ledger.Lease // of the try before, if its connection was cut
 	err = r.retry(ctx, func() error {
 		s, err := r.DB.Session(ctx)
 		if err != nil {
 			return err
 		}
 		defer s.Close()
-		if receipts, err = r.present(ctx, s, steps); err != nil || receipts != nil {
+		receipts, err = r.present(ctx, s, steps)
+		if len(leases) > 0 && !r.own(receipts) {
+			if lost := r.stillOurs(ctx, s, leases); lost != nil {
+				return lost
+			}
+		}
+		if err != nil || receipts != nil {
 			return err
 		}
 		if err := r.capture(ctx, p, steps); err != nil {
 			return err
 		}
-		warnings, err = r.attempt(ctx, s, p, steps, reset)
-		if err != nil {
+		leases, receipts, warnings, err = r.attempt(ctx, s, p, steps, reset)
+		if err != nil || receipts != nil {
 			return err
 		}
 		if receipts, err = r.present(ctx, s, steps); err == nil && receipts == nil {
@@ -97,8 +109,30 @@ func (r *Runner) commit(ctx context.Context, p *twice.Pipeline, steps []Step, re
 	return receipts, warnings, err
 }
 
+// own says whether receipts are there and all of this run.
+func (r *Runner) own(receipts []*twice.Receipt) bool {
+	for _, rc := range receipts {
+		if rc.Run != r.ID {
+			return false
+		}
+	}
+	return len(receipts) > 0
+}
+
+// stillOurs refuses to begin again where another run has taken over: this one was away for longer than its lease.
+func (r *Runner) stillOurs(ctx context.Context, s *engine.Session, leases []ledger.Lease) error {
+	for _, l := range leases {
+		if err := l.Check(ctx, s, r.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // present reads the steps' receipts when all of them are there and came about in this run, or, unless this run redoes
-// windows anyway, in another run since the plan, from the same inputs and code. Otherwise it is nil.
+// windows anyway, in another run since the plan, from the same inputs and code. Otherwise it is nil. What another run has
+// committed since the plan from other inputs or by other code is not overwritten: it may be newer than the plan, and if it
+// is not, the next run finds that out.
 func (r *Runner) present(ctx context.Context, s *engine.Session, steps []Step) ([]*twice.Receipt, error) {
 	rs := make([]*twice.Receipt, len(steps))
 	for i, st := range steps {
@@ -106,40 +140,64 @@ func (r *Runner) present(ctx context.Context, s *engine.Session, steps []Step) (
 		if err != nil {
 			return nil, err
 		}
-		fresh := got != nil && (got.Run == r.ID || (st.Receipt == nil || got.Run != st.Receipt.Run) && !r.Force && !r.FullRefresh)
-		if !fresh || got.Code != st.Code {
+		if got == nil {
 			return nil, nil
 		}
-		if same, err := r.equal(ctx, s, st, got); err != nil || !same {
-			return nil, err
+		same := got.Code == st.Code
+		if same {
+			if same, err = r.equal(ctx, s, st, got); err != nil {
+				return nil, err
+			}
+		}
+		others := got.Run != r.ID && (st.Receipt == nil || got.Run != st.Receipt.Run)
+		switch {
+		case others && !same:
+			return nil, twice.Errorf("window-changed", "%s was committed by run %s since this run planned it, from other inputs or "+
+				"by other code", part(st.Pipeline.Name, st.Window), got.Run).
+				WithNext("run again: it looks at the inputs as they are now").WithExit(twice.ExitHeld)
+		case !same || got.Run != r.ID && !others || others && (r.Force || r.FullRefresh):
+			return nil, nil
 		}
 		rs[i] = got
 	}
 	return rs, nil
 }
 
-// attempt is the story of one write: lease and manifest, then the write with its receipts.
-func (r *Runner) attempt(ctx context.Context, s *engine.Session, p *twice.Pipeline, steps []Step, reset bool) ([]engine.Violation, error) {
-	leases, err := r.begin(ctx, s, p, steps)
-	if err != nil {
-		return nil, err
+// attempt is the story of one write: lease and manifest, then the write with its receipts. It answers with receipts only
+// when others have committed the windows by the time that it holds the leases, and with leases only when the connection
+// was cut while it held them.
+func (r *Runner) attempt(ctx context.Context, s *engine.Session, p *twice.Pipeline, steps []Step, reset bool) (
+	[]ledger.Lease, []*twice.Receipt, []engine.Violation, error,
+) {
+	leases, receipts, err := r.begin(ctx, s, p, steps)
+	if err != nil || receipts != nil {
+		return nil, receipts, nil, err
 	}
 	job, err := r.job(ctx, s, p, steps, leases, reset)
 	if err == nil {
 		var o *engine.Outcome
 		if o, err = s.Write(ctx, job); err == nil {
-			return o.Warnings, nil
+			return nil, nil, o.Warnings, nil
 		}
 	}
-	if twice.AsError(err).Code != "commit-unknown" { // then the lease may be in use, or free already
+	switch twice.AsError(err).Code {
+	case "commit-unknown", "connection-lost": // the lease may be in use, free or another's; there is no session to ask on
+		return leases, nil, nil, err
+	}
+	if !steps[0].keep {
 		r.release(context.WithoutCancel(ctx), s, leases)
 	}
-	return nil, err
+	return nil, nil, nil, err
 }
 
-// begin takes the leases and records the manifests, in one transaction before the work.
-func (r *Runner) begin(ctx context.Context, s *engine.Session, p *twice.Pipeline, steps []Step) ([]ledger.Lease, error) {
+// errPresent ends the transaction that takes a lease on windows that others have committed while it waited for it.
+var errPresent = errors.New("present")
+
+// begin takes the leases and records the manifests, in one transaction before the work. On a shared target it looks once
+// more whether there is any: whoever held the leases until now may have done it.
+func (r *Runner) begin(ctx context.Context, s *engine.Session, p *twice.Pipeline, steps []Step) ([]ledger.Lease, []*twice.Receipt, error) {
 	var leases []ledger.Lease
+	var receipts []*twice.Receipt
 	err := s.Tx(ctx, func() error {
 		leases = nil
 		for _, scope := range scopes(p, steps) {
@@ -149,6 +207,15 @@ func (r *Runner) begin(ctx context.Context, s *engine.Session, p *twice.Pipeline
 			}
 			leases = append(leases, l)
 		}
+		if s.DB().Features().SharedTarget {
+			var err error
+			if receipts, err = r.present(ctx, s, steps); err != nil {
+				return err
+			}
+			if receipts != nil {
+				return errPresent
+			}
+		}
 		for _, st := range steps {
 			if err := ledger.Record(ctx, s, r.ID, p.Name, []twice.Window{st.Window}, st.Manifest); err != nil {
 				return err
@@ -156,7 +223,10 @@ func (r *Runner) begin(ctx context.Context, s *engine.Session, p *twice.Pipeline
 		}
 		return ledger.PutFiles(ctx, s, r.unknown(steps))
 	})
-	return leases, err
+	if errors.Is(err, errPresent) {
+		return nil, receipts, nil
+	}
+	return leases, nil, err
 }
 
 // scopes lists what the steps' leases are on, in one order for all runs, so that two of them cannot wait for each other.
@@ -207,9 +277,6 @@ func (r *Runner) job(ctx context.Context, s *engine.Session, p *twice.Pipeline, 
 				return err
 			}
 		}
-		if reset {
-			return ledger.Forget(ctx, s, p.Name)
-		}
 		return nil
 	}
 	if p.WhenMissing == "delete" && p.Windowed() {
@@ -227,6 +294,13 @@ func (r *Runner) job(ctx context.Context, s *engine.Session, p *twice.Pipeline, 
 		}
 	}
 	job.Receipt = func(ctx context.Context, s *engine.Session, o *engine.Outcome) error {
+		if reset {
+			// Only now: what another run commits after the rows were deleted keeps its rows, and may lose its receipt, but
+			// no receipt outlives its rows.
+			if err := ledger.Forget(ctx, s, p.Name); err != nil {
+				return err
+			}
+		}
 		return r.receipts(ctx, s, p, steps, leases, o)
 	}
 	return job, nil
@@ -327,6 +401,9 @@ func (r *Runner) receipts(ctx context.Context, s *engine.Session, p *twice.Pipel
 			return err
 		}
 	}
+	if steps[0].keep {
+		return nil
+	}
 	for _, l := range leases {
 		if err := l.Release(ctx, s); err != nil {
 			return err
@@ -348,22 +425,25 @@ func (r *Runner) release(ctx context.Context, s *engine.Session, leases []ledger
 // COMMIT without an answer. A window that somebody else holds is waited for as long as Options.Wait.
 func (r *Runner) retry(ctx context.Context, f func() error) error {
 	deadline := time.Now().Add(r.Wait)
-	for n := 1; ; n++ {
+	lost, held := 0, 0
+	for {
 		err := f()
 		if err == nil {
 			return nil
 		}
-		pause := time.Duration(n) * 20 * time.Millisecond
+		var pause time.Duration
 		switch twice.AsError(err).Code {
-		case "serialization", "connection-lost", "commit-unknown", "commit-lost":
-			if n == tries {
+		case "serialization", "connection-lost", "commit-unknown", "commit-lost", "too-many-connections":
+			if lost++; lost == tries {
 				return err
 			}
+			pause = pauseBefore(lost, lastPause)
 		case "window-held", "target-held":
+			held++
+			pause = pauseBefore(held, 200*time.Millisecond)
 			if time.Now().Add(pause).After(deadline) {
 				return err
 			}
-			pause = min(pause, 200*time.Millisecond)
 		default:
 			return err
 		}
@@ -373,4 +453,10 @@ func (r *Runner) retry(ctx context.Context, f func() error) error {
 			return errors.Join(err, ctx.Err())
 		}
 	}
+}
+
+// pauseBefore doubles with n up to longest, give or take a half.
+func pauseBefore(n int, longest time.Duration) time.Duration {
+	pause := min(firstPause<<min(n-1, 10), longest)
+	return pause/2 + rand.N(pause)
 }

@@ -25,6 +25,7 @@ type app struct {
 	target string
 	json   bool
 	wait   time.Duration
+	lease  time.Duration // of the run, where there is one
 
 	trace *trace // statements on their way to the target; nil: not watched
 }

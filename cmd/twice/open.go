@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -20,14 +23,18 @@ import (
 )
 
 // drivers are the engines that this program knows, by the name that twice.yml gives them.
-var drivers = map[string]func(context.Context, project.Target, time.Duration) (engine.Driver, error){
-	"duckdb": func(ctx context.Context, t project.Target, wait time.Duration) (engine.Driver, error) {
-		return duckdb.Open(ctx, duckdb.Options{Path: t.Path, Wait: wait})
+var drivers = map[string]func(context.Context, project.Target, patience) (engine.Driver, error){
+	"duckdb": func(ctx context.Context, t project.Target, p patience) (engine.Driver, error) {
+		return duckdb.Open(ctx, duckdb.Options{Path: t.Path, Wait: p.wait})
 	},
-	"postgres": func(ctx context.Context, t project.Target, _ time.Duration) (engine.Driver, error) {
-		return postgres.Open(ctx, postgres.Options{URL: t.URL, Schema: t.Schema})
+	"postgres": func(ctx context.Context, t project.Target, p patience) (engine.Driver, error) {
+		return postgres.Open(ctx, postgres.Options{URL: t.URL, Schema: t.Schema, IdleTimeout: p.lease})
 	},
 }
+
+// patience is for how long others are waited for, and for how long a silent run is. A transaction whose process is silent
+// for longer than its lease ends with the lease, as the next holder waits for it.
+type patience struct{ wait, lease time.Duration }
 
 // opened is a project with its target.
 type opened struct {
@@ -35,8 +42,37 @@ type opened struct {
 	Target project.Target
 	DB     *engine.DB
 
+	absent bool // the target's file is not there yet: DB is an empty one in memory, so that looking makes no file
+
 	memo     memo
 	recalled int // entries of memo that were read
+}
+
+func there(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func emptyTarget(ctx context.Context) (*engine.DB, error) {
+	d, err := duckdb.Open(ctx, duckdb.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return engine.Open(d, nil), nil
+}
+
+// create opens the target for writing; one that was not there is made.
+func (a *app) create(ctx context.Context, o *opened) error {
+	if !o.absent {
+		return nil
+	}
+	db, err := a.openTarget(ctx, o.Target)
+	if err != nil {
+		return err
+	}
+	_ = o.DB.Close() // it held nothing
+	o.DB, o.absent = db, false
+	return nil
 }
 
 // Close closes the target.
@@ -59,7 +95,13 @@ func (a *app) open(ctx context.Context) (*opened, error) {
 		return nil, err
 	}
 	o := &opened{Project: p, Target: t}
-	if o.DB, err = a.openTarget(ctx, t); err != nil {
+	if t.Path != "" && !there(t.Path) {
+		o.DB, err = emptyTarget(ctx)
+		o.absent = true
+	} else {
+		o.DB, err = a.openTarget(ctx, t)
+	}
+	if err != nil {
 		return nil, err
 	}
 	o.recall()
@@ -71,7 +113,7 @@ func (a *app) open(ctx context.Context) (*opened, error) {
 }
 
 func (a *app) openTarget(ctx context.Context, t project.Target) (*engine.DB, error) {
-	d, err := drivers[t.Engine](ctx, t, a.wait)
+	d, err := drivers[t.Engine](ctx, t, patience{a.wait, a.lease})
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +141,7 @@ func (o *opened) link(ctx context.Context) error {
 
 // runner makes a runner of the opened project. Call the returned function when it is done.
 func (a *app) runner(o *opened) (*run.Runner, func(), error) {
-	temp, err := os.MkdirTemp("", "twice-")
+	temp, err := tempFolder(os.TempDir(), me())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -115,6 +157,24 @@ func (a *app) runner(o *opened) (*run.Runner, func(), error) {
 	return r, func() { r.Close(); os.RemoveAll(temp) }, nil
 }
 
+// tempFolder makes a folder for this process's temporary files, and removes those of processes that were killed. The host is part of the name, because a process of another one may look dead from here.
+func tempFolder(dir string, me ledger.Process) (string, error) {
+	sum := sha256.Sum256([]byte(me.Host))
+	prefix := filepath.Join(dir, "twice-"+hex.EncodeToString(sum[:4])+"-")
+	old, err := filepath.Glob(prefix + "*")
+	if err != nil {
+		return "", err
+	}
+	for _, folder := range old {
+		pid, err := strconv.Atoi(strings.TrimPrefix(folder, prefix))
+		if err == nil && !me.Alive(pid) {
+			_ = os.RemoveAll(folder) // it may be another user's
+		}
+	}
+	folder := prefix + strconv.Itoa(me.PID)
+	return folder, os.MkdirAll(folder, 0o700)
+}
+
 // newRunID is sortable by time and unique: 20200301T120000-4f1c09ab.
 func newRunID(now time.Time) string {
 	var b [4]byte
@@ -122,8 +182,8 @@ func newRunID(now time.Time) string {
 	return now.UTC().Format("20060102T150405") + "-" + hex.EncodeToString(b[:])
 }
 
-// me is this process as leases name it. Processes see each other only inside one PID namespace, so that is part of the
-// host's name.
+// me is this process as leases name it. Processes see each other only inside one PID namespace of one kernel, so these are
+// part of the host's name: the first namespace has the same number everywhere, and host names repeat.
 func me() ledger.Process {
 	host, err := os.Hostname()
 	if err != nil {
@@ -131,6 +191,9 @@ func me() ledger.Process {
 	}
 	if ns, err := os.Readlink("/proc/self/ns/pid"); err == nil {
 		host += " " + strings.Trim(strings.TrimPrefix(ns, "pid:"), "[]")
+	}
+	if boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id"); err == nil && len(boot) > 8 {
+		host += "-" + string(boot[:8])
 	}
 	return ledger.Process{Host: host, PID: os.Getpid(), Alive: alive}
 }

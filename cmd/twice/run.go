@@ -127,6 +127,10 @@ func (a *app) run(c *cobra.Command, args []string, f *runFlags) error {
 	if a.trace, err = newTrace(a.env); err != nil {
 		return err
 	}
+	if f.lease < time.Second {
+		return usage("--lease %s: it must be a second or more", f.lease)
+	}
+	a.lease = f.lease
 	o, err := a.open(ctx)
 	if err != nil {
 		return err
@@ -143,6 +147,9 @@ func (a *app) run(c *cobra.Command, args []string, f *runFlags) error {
 	if bad := lint.Errors(findings); len(bad) > 0 {
 		a.findings(bad)
 		return toldAlready(usage("%d lint errors", len(bad)))
+	}
+	if err := a.create(ctx, o); err != nil {
+		return err
 	}
 	r, done, err := a.runner(o)
 	if err != nil {

@@ -71,7 +71,7 @@ func (t *trace) at(p engine.Point) error {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {} // the signal is on its way; nothing more may happen
 	case t.stop:
-		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		stop()
 	}
 	return nil
 }
