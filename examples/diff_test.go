@@ -32,8 +32,8 @@ func TestSameOnBothTargets(t *testing.T) {
 					e.land(feed, "corrections")
 				}
 			}, tables: []string{"province", "regioni", "national"},
-			cell:  "update national set total_cases = total_cases + 1 where day = date '2020-04-01'",
-			names: []string{"2020-04-01", "total_cases"},
+			cell:  "update national set deaths = deaths + 1 where day = date '2020-04-01'",
+			names: []string{"2020-04-01", "deaths"},
 		},
 		{
 			name: "kev", data: "B_kev", tables: []string{"vulnerabilities"},
