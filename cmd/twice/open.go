@@ -157,7 +157,8 @@ func (a *app) runner(o *opened) (*run.Runner, func(), error) {
 	return r, func() { r.Close(); os.RemoveAll(temp) }, nil
 }
 
-// tempFolder makes a folder for this process's temporary files, and removes those of processes that were killed. The host is part of the name, because a process of another one may look dead from here.
+// tempFolder makes a folder for this process's temporary files, and removes those of processes that were killed. The host
+// is part of the name, because a process of another one may look dead from here.
 func tempFolder(dir string, me ledger.Process) (string, error) {
 	sum := sha256.Sum256([]byte(me.Host))
 	prefix := filepath.Join(dir, "twice-"+hex.EncodeToString(sum[:4])+"-")
