@@ -1,11 +1,26 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
 	"github.com/twice-data/twice"
 )
+
+// Schema makes a schema exist. On a shared target somebody else may have made it for a role that may not: there even
+// IF NOT EXISTS is refused.
+func (s *Session) Schema(ctx context.Context, name string) error {
+	if s.db.Features().SharedTarget {
+		var n int
+		err := s.Row(ctx, "schema", "SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = "+Literal(name), &n)
+		if err != nil || n > 0 {
+			return err
+		}
+	}
+	_, err := s.Exec(ctx, "create schema", "CREATE SCHEMA IF NOT EXISTS "+Ident(name))
+	return err
+}
 
 // reconcile holds what the SELECT gives against the contract and against the table, and answers with the columns that
 // the table shall have.

@@ -185,8 +185,7 @@ func (w *write) schema(ctx context.Context) error {
 	if w.Pipeline.Table.Schema == "" || len(w.old) > 0 {
 		return nil
 	}
-	_, err := w.s.Exec(ctx, "create schema", "CREATE SCHEMA IF NOT EXISTS "+Ident(w.Pipeline.Table.Schema))
-	return err
+	return w.s.Schema(ctx, w.Pipeline.Table.Schema)
 }
 
 // table makes the target table exist with w.columns, and empties it for a full refresh.

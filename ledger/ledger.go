@@ -15,10 +15,9 @@ import (
 // Version is the version of the ledger's tables.
 const Version = 1
 
-// tables creates the ledger. Its SQL is common to DuckDB and PostgreSQL. Only leases and offsets have keys: they are
+// tables are the ledger's, in the schema "twice". Its SQL is common to DuckDB and PostgreSQL. Only leases and offsets have keys: they are
 // what makes two first acquisitions of a lease, and two beginnings of a stream, collide.
 var tables = []string{
-	`CREATE SCHEMA IF NOT EXISTS twice`,
 	`CREATE TABLE IF NOT EXISTS twice.meta (name TEXT, value TEXT)`,
 	`CREATE TABLE IF NOT EXISTS twice.runs (run TEXT, command TEXT, started_at TIMESTAMPTZ, finished_at TIMESTAMPTZ,
 		status TEXT, committed BIGINT, failed BIGINT, host TEXT, pid BIGINT, version TEXT)`,
@@ -49,6 +48,9 @@ func Create(ctx context.Context, s *engine.Session) error {
 		return err
 	}
 	return s.Tx(ctx, func() error {
+		if err := s.Schema(ctx, "twice"); err != nil {
+			return err
+		}
 		for _, t := range tables {
 			if _, err := s.Exec(ctx, "create ledger", t); err != nil {
 				return err

@@ -40,6 +40,7 @@ type script = testscript.TestScript
 //	twice ARGS...            the program, which must exit with 0
 //	exits CODE ARGS...       the program, which must exit with CODE
 //	duck FILE SQL            one statement on a DuckDB file, its rows on stdout: for what is done behind twice's back
+//	psql SQL                 statements on the script's PostgreSQL database, as its owner
 //	env-from NAME FILE       sets a variable of the environment to what FILE holds
 //	crash-before NAME TRACE  lets the program be killed before the last statement of that name in a TWICE_TRACE
 //	head N FILE              cuts FILE to its first N bytes
@@ -59,6 +60,7 @@ var commands = map[string]func(*script, bool, []string){
 		exits(ts, code, args[1:])
 	},
 	"duck": func(ts *script, _ bool, args []string) { ts.Check(duck(ts.Stdout(), ts.MkAbs(args[0]), args[1])) },
+	"psql": func(ts *script, _ bool, args []string) { psql(ts, args[0]) },
 	"env-from": func(ts *script, _ bool, args []string) {
 		ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
 	},

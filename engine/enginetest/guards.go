@@ -149,13 +149,15 @@ func faultEverywhere(b *bench, tell func() story) {
 			"(TIMESTAMP '2020-03-01 06:00:00', 2, 1)", "(TIMESTAMP '2020-03-02 05:00:00', 3, 1)"))
 		st := tell()
 		fault.armed = k > 0
-		b.tellStory(st)
+		_ = b.tellStory(st)
 		fault.armed = false
 		if k > 0 && !fault.fired {
 			break
 		}
 		points++
-		b.tellStory(st)
+		if err := b.tellStory(st); err != nil {
+			b.Fatalf("after a fault %s, running again fails: %v", fault.where, err)
+		}
 		rows := strings.Join(b.rows("SELECT * FROM t ORDER BY id"), "\n")
 		if k == 0 {
 			clean = rows
@@ -173,18 +175,19 @@ func faultEverywhere(b *bench, tell func() story) {
 }
 
 // tellStory writes the story's windows, each on a session of its own, as run does.
-func (b *bench) tellStory(st story) {
+func (b *bench) tellStory(st story) error {
 	for _, w := range st.ws {
 		s, err := b.db.Session(b.ctx)
 		if err != nil {
-			continue
+			return err
 		}
 		_, err = s.Write(b.ctx, job(st.p, w))
 		s.Close()
 		if err != nil {
-			return
+			return err
 		}
 	}
+	return nil
 }
 
 // fault fails one statement: even numbers before it runs, odd ones after.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,10 +44,12 @@ var _ engine.Driver = (*Driver)(nil)
 // Open checks that the server is there and lets us in. It changes nothing in the database.
 func Open(ctx context.Context, opts Options) (*Driver, error) {
 	config, err := pgx.ParseConfig(opts.URL)
-	if err != nil {
-		return nil, twice.Errorf("bad-url", "the target's url is not a PostgreSQL address: %s", parseReason(err)).
-			WithNext("write postgres://USER:PASSWORD@HOST:PORT/DATABASE, with special characters of the password as %%XX").
-			WithExit(twice.ExitProject)
+	switch {
+	case err != nil:
+		return nil, badURL(parseReason(err))
+	case strings.Contains(opts.URL, "://") && strings.Count(opts.URL, "@") > 1:
+		// One of a password reads as the end of it, and what follows as host and database, which errors name.
+		return nil, badURL("it has more than one @")
 	}
 	opts = opts.defaults()
 	// Statements are described before each run and never kept prepared: a statement that was prepared before an ALTER
@@ -82,6 +85,12 @@ func Open(ctx context.Context, opts Options) (*Driver, error) {
 		return nil, twice.Errorf("old-server", "the server is PostgreSQL %d; 14 is the oldest that works", d.version/10000)
 	}
 	return d, nil
+}
+
+func badURL(why string) error {
+	return twice.Errorf("bad-url", "the target's url is not a PostgreSQL address: %s", why).
+		WithNext("write postgres://USER:PASSWORD@HOST:PORT/DATABASE, with special characters of the password as %%XX, @ as %%40").
+		WithExit(twice.ExitProject)
 }
 
 func (o Options) defaults() Options {

@@ -69,11 +69,14 @@ func (d *Driver) refusal(p *pgconn.PgError) *twice.Error {
 	case p.Code == "42501":
 		e.Code, e.Next = "permission", grant(p.Message, user)
 	case p.Code == "28P01":
-		e.Code, e.Next = "wrong-password", "check the password in the target's url, PGPASSWORD or ~/.pgpass"
+		e.Code, e.Exit = "wrong-password", twice.ExitProject
+		e.Next = "check the password in the target's url, PGPASSWORD or ~/.pgpass"
 	case strings.HasPrefix(p.Code, "28"):
-		e.Code, e.Next = "login", "check the role, and that pg_hba.conf on "+d.address()+" lets it in"
+		e.Code, e.Exit = "login", twice.ExitProject
+		e.Next = "check the role, and that pg_hba.conf on " + d.address() + " lets it in"
 	case p.Code == "3D000":
-		e.Code, e.Next = "no-database", "createdb "+d.config.Database
+		e.Code, e.Exit = "no-database", twice.ExitProject
+		e.Next = "createdb " + d.config.Database
 	case p.Code == "3F000":
 		e.Next = "CREATE SCHEMA " + pgx.Identifier{d.schema}.Sanitize()
 	case p.Code == "55P03":

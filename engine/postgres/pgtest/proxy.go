@@ -287,8 +287,11 @@ func (w *wire) toClient() {
 			}
 			return w.back.Flush()
 		}
-		if fires && !c.After {
+		switch {
+		case fires && !c.After:
 			_ = w.back.Flush() // what came before it has left
+		case fires && !c.Silent:
+			w.server.Close() // before the client knows, and sends the next one
 		}
 		if !w.pass(c, fires, send) {
 			return
