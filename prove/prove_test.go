@@ -141,7 +141,7 @@ func TestASoundPipelineHolds(t *testing.T) {
 	t.Parallel()
 	s := newShop(t, duckdbFile)
 	s.pipeline("sales", "write: overwrite\ntime_column: day", "select $start::date as day, id, customer, amount from o")
-	for name, l := range s.prove("--time", "40s") {
+	for name, l := range s.prove("--time", "60s") {
 		if l.Verdict == "broken" || l.Verdict == "untried" {
 			t.Errorf("%s: %s: %s", name, l.Verdict, l.Reason)
 		}
@@ -156,22 +156,22 @@ func TestASoundPipelineHolds(t *testing.T) {
 }
 
 func TestEachLawFindsWhatBreaksIt(t *testing.T) {
-	for _, test := range []struct{ law, header, sql string }{
-		{"repeat", "write: overwrite\ntime_column: day\nallow: [{rule: volatile-function, reason: x}]",
+	for _, test := range []struct{ law, why, header, sql string }{
+		{"repeat", "chance", "write: overwrite\ntime_column: day\nallow: [{rule: volatile-function, reason: x}]",
 			"select $start::date as day, id, random() as r from o"},
-		{"order", "write: merge\nunique_key: [customer]", "select customer, max(id) as id from o group by customer"},
-		{"split", "write: overwrite\ntime_column: day\nbatch_size: 3",
+		{"order", "no version", "write: merge\nunique_key: [customer]", "select customer, max(id) as id from o group by customer"},
+		{"split", "a rank over the batch", "write: overwrite\ntime_column: day\nbatch_size: 3",
 			"select (date '2026-01-01' + (id // 10 - 1)::int) as day, id, rank() over (order by id) as n from o"},
-		{"shuffle", "write: overwrite\ntime_column: day\nallow: [{rule: order-dependent-aggregate, reason: x}]",
+		{"shuffle", "first", "write: overwrite\ntime_column: day\nallow: [{rule: order-dependent-aggregate, reason: x}]",
 			"select $start::date as day, customer, first(id) as id from o group by customer"},
-		{"shuffle", "write: overwrite\ntime_column: day",
+		{"shuffle", "float sum", "write: overwrite\ntime_column: day",
 			"select $start::date as day, customer, sum(amount::double) as amount from o group by customer"},
-		{"clock", "write: overwrite\ntime_column: day\nallow: [{rule: volatile-function, reason: x}]",
+		{"clock", "today", "write: overwrite\ntime_column: day\nallow: [{rule: volatile-function, reason: x}]",
 			"select $start::date as day, id, current_date as loaded from o"},
-		{"clock", "write: overwrite\ntime_column: day",
+		{"clock", "session zone", "write: overwrite\ntime_column: day",
 			"select $start::date as day, id, ((timestamptz '2026-01-01 12:00:00+00')::date)::varchar as d from o"},
 	} {
-		t.Run(test.law, func(t *testing.T) {
+		t.Run(test.law+", "+test.why, func(t *testing.T) {
 			t.Parallel()
 			s := newShop(t, duckdbFile)
 			s.pipeline("p", test.header, test.sql)
@@ -183,7 +183,7 @@ func TestEachLawFindsWhatBreaksIt(t *testing.T) {
 			if len(e.Missing)+len(e.Extra) > 5 || e.File != "pipelines/p.sql" || e.Line == 0 {
 				t.Errorf("the example is %+v", e)
 			}
-			if test.law != "order" && test.law != "split" && (len(e.Windows) != 1 || e.InputRows > 7) {
+			if test.law != "order" && test.law != "split" && (len(e.Windows) != 1 || e.InputRows > 9) {
 				t.Errorf("shrunk to %v, %d rows", e.Windows, e.InputRows)
 			}
 			if strings.Contains(test.sql, "double") && !e.LastDigitsOnly {
@@ -222,10 +222,14 @@ func TestPostgresPipelineHolds(t *testing.T) {
 	url := server.Database(t)
 	s := newShop(t, "{engine: postgres, url: \""+url+"\"}")
 	s.pipeline("sales", "write: merge\nunique_key: [id]", "select id, customer, amount from o")
-	for name, l := range s.prove("--time", "170s") {
-		if l.Verdict == "broken" || l.Verdict == "untried" {
-			t.Errorf("%s: %s: %s", name, l.Verdict, l.Reason)
+	laws := s.prove("--time", "40s")
+	for name, l := range laws {
+		if l.Verdict == "broken" {
+			t.Errorf("%s: %s", name, l.Reason)
 		}
+	}
+	if l := laws["repeat"]; l.Verdict != "holds" {
+		t.Errorf("repeat: %s: %s", l.Verdict, l.Reason) // what takes longer may be untried on a slow machine
 	}
 	s.left()
 }
