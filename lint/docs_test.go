@@ -82,10 +82,11 @@ A waiver that names no rule is an error, one that is of no use any more a warnin
 
 // headers are the rules whose example is the header, not the SQL.
 var headers = map[string]func(*twice.Pipeline){
-	"unused-window": func(pl *twice.Pipeline) { pl.Inputs, pl.Calendar.Grain = pl.Inputs[:1], twice.Day },
-	"merge-order":   windowed(twice.Merge),
-	"unknown-rule":  allow("no-such-rule"),
-	"unused-waiver": allow("sampling"),
+	"unused-window":   func(pl *twice.Pipeline) { pl.Inputs, pl.Calendar.Grain = pl.Inputs[:1], twice.Day },
+	"merge-order":     windowed(twice.Merge),
+	"batch-dependent": streaming("orders"),
+	"unknown-rule":    allow("no-such-rule"),
+	"unused-waiver":   allow("sampling"),
 }
 
 func TestEveryRuleFindsItsExample(t *testing.T) {

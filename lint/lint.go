@@ -81,6 +81,7 @@ func read(ctx context.Context, e Engine, pl *twice.Pipeline, all []*twice.Pipeli
 	c.calls()
 	c.selects()
 	c.picks()
+	c.stream()
 	return c, nil
 }
 

@@ -81,6 +81,11 @@ var Rules = []Rule{
 		"A merge by windows without version: an old window that is re-run late replaces newer values.",
 		"select id, status from items",
 		"name a column that grows with each change in version:, or set when_missing: delete for full snapshots"},
+	{"batch-dependent", Error,
+		"A stream's SELECT that puts records together: it sees those of one batch, and where a batch is cut is chance. " +
+			"Records that are sent again need no SQL: the merge tells them by the unique_key.",
+		"select customer, max(id) as id from orders group by customer",
+		"give a row for each record, and aggregate in a pipeline that reads the stream's table"},
 	{"unknown-rule", Error,
 		"allow: names a rule that does not exist, so it waives nothing.",
 		"select id from items",

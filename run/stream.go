@@ -86,7 +86,7 @@ func (r *Runner) Close() {
 func (pl *planner) stream(ctx context.Context, p *twice.Pipeline) ([]Step, error) {
 	st := Step{Pipeline: p, Code: p.Digest(), Receipt: pl.receipt(p.Name, twice.Window{})}
 	if err := pl.look(ctx, &st); err != nil {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || twice.ExitCode(err) == twice.ExitProject {
 			return nil, err
 		}
 		st.Err = twice.AsError(err)

@@ -28,6 +28,7 @@ type options struct {
 	group      string        // under which offsets are shown, and processes share partitions; empty: by the pipeline's name
 	instance   string        // static membership: who this process is in the group, also after a restart
 	session    time.Duration // how long a silent member keeps its partitions
+	retry      time.Duration // for how long brokers may be away
 	sasl       string
 	user, pass string
 	tls        bool
@@ -42,6 +43,7 @@ var settings = map[string]func(o *options, text string) error{
 	"group":           func(o *options, s string) error { o.group = s; return nil },
 	"instance_id":     func(o *options, s string) error { o.instance = s; return nil },
 	"session_timeout": func(o *options, s string) error { return duration(&o.session, s) },
+	"retry_time":      func(o *options, s string) error { return duration(&o.retry, s) },
 	"sasl": func(o *options, s string) error {
 		o.sasl = strings.ToLower(s)
 		if !slices.Contains([]string{"plain", "scram-sha-256", "scram-sha-512"}, o.sasl) {
@@ -62,7 +64,7 @@ func Check(in *twice.KafkaInput) error {
 }
 
 func parse(in *twice.KafkaInput) (options, error) {
-	o := options{rows: 100_000, bytes: 64 << 20, time: time.Second, session: 10 * time.Second}
+	o := options{rows: 100_000, bytes: 64 << 20, time: time.Second, session: 10 * time.Second, retry: 20 * time.Second}
 	known := slices.Sorted(maps.Keys(settings))
 	for _, name := range slices.Sorted(maps.Keys(in.Options)) {
 		set, ok := settings[name]
@@ -115,7 +117,7 @@ func duration(d *time.Duration, text string) (err error) {
 func (o options) client(brokers []string, dir string) ([]kgo.Opt, error) {
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(brokers...), kgo.ClientID("twice"), kgo.DialTimeout(5 * time.Second),
-		kgo.RetryTimeout(20 * time.Second), kgo.RequestRetries(60), kgo.MetadataMinAge(100 * time.Millisecond),
+		kgo.RetryTimeout(o.retry), kgo.RequestRetries(1000), kgo.MetadataMinAge(100 * time.Millisecond),
 	}
 	switch o.sasl {
 	case "plain":

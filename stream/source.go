@@ -155,9 +155,9 @@ func (s *Source) explain(err error) error {
 	case errors.Is(err, kerr.UnknownTopicOrPartition):
 		e = twice.Errorf("unknown-topic", "the brokers %s have no topic %s", brokers, topic).
 			WithNext("correct topic:, or create it; a topic that is only read is never created")
-	case errors.Is(err, kerr.SaslAuthenticationFailed):
+	case errors.Is(err, kerr.SaslAuthenticationFailed), errors.Is(err, kerr.IllegalSaslState), errors.Is(err, kerr.UnsupportedSaslMechanism):
 		e = twice.Errorf("kafka-login", "the brokers %s refuse the user %s: %w", brokers, s.opts.user, err).
-			WithNext("correct user: and password: under options:")
+			WithNext("correct sasl:, user: and password: under options:, or brokers: to a listener that asks for them")
 	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed):
 		e = twice.Errorf("kafka-permission", "the brokers %s do not let the user %s read %s: %w", brokers, s.opts.user, topic, err).
 			WithNext("grant READ and DESCRIBE on the topic %s and READ on the group %s", topic, s.group())

@@ -27,6 +27,7 @@ const Version = "3.9.1"
 // Broker is a running Kafka. Its folder and its process go when the test binary ends, however it ends.
 type Broker struct {
 	Addr string // host:port for clients
+	SASL string // host:port for those who log in with PLAIN as "me" with the password "secret"
 	dir  string
 
 	mu      sync.Mutex // guards the wrapper's two ends
@@ -72,10 +73,12 @@ const properties = `
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:%[2]d
-listeners=PLAINTEXT://127.0.0.1:%[1]d,CONTROLLER://127.0.0.1:%[2]d
-advertised.listeners=PLAINTEXT://127.0.0.1:%[1]d
+listeners=PLAINTEXT://127.0.0.1:%[1]d,SASL://127.0.0.1:%[4]d,CONTROLLER://127.0.0.1:%[2]d
+advertised.listeners=PLAINTEXT://127.0.0.1:%[1]d,SASL://127.0.0.1:%[4]d
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL:SASL_PLAINTEXT
+sasl.enabled.mechanisms=PLAIN
+listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_me="secret";
 log.dirs=%[3]s/data
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
@@ -106,8 +109,8 @@ func start(t testing.TB) *Broker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port, control := freePorts(t)
-	conf := fmt.Sprintf(properties, port, control, dir)
+	ports := freePorts(t)
+	conf := fmt.Sprintf(properties, ports[0], ports[1], dir, ports[2])
 	if err := os.WriteFile(filepath.Join(dir, "server.properties"), []byte(conf), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +122,7 @@ func start(t testing.TB) *Broker {
 	wrapper.Env = []string{"JARS=" + lib, "DIR=" + dir, "PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
 	wrapper.ExtraFiles = []*os.File{answer}
 	wrapper.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	b := &Broker{Addr: fmt.Sprintf("127.0.0.1:%d", port), dir: dir, answers: bufio.NewScanner(answers)}
+	b := &Broker{Addr: address(ports[0]), SASL: address(ports[2]), dir: dir, answers: bufio.NewScanner(answers)}
 	if b.stdin, err = wrapper.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
@@ -246,9 +249,10 @@ func Lines(topic string, partitions int, lines ...string) []*kgo.Record {
 	return records
 }
 
-func freePorts(t testing.TB) (int, int) {
+func address(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+
+func freePorts(t testing.TB) (ports [3]int) {
 	t.Helper()
-	var ports [2]int
 	for i := range ports {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -257,5 +261,5 @@ func freePorts(t testing.TB) (int, int) {
 		defer l.Close()
 		ports[i] = l.Addr().(*net.TCPAddr).Port
 	}
-	return ports[0], ports[1]
+	return ports
 }
