@@ -82,9 +82,18 @@ func feeds(b *testing.B) [2]string {
 	return files
 }
 
-// runner makes a project around one pipeline and a runner of it on the side's database.
+// runner makes a project around one pipeline that reads feed.parquet, and a runner of it on the side's database.
 func (s *side) runner(header, query string) (*run.Runner, []*twice.Pipeline) {
-	s.project("/* @twice\n" + header + "inputs:\n  feed: {files: \"feed.parquet\"}\n*/\n" + query + "\n")
+	return s.runnerFor("/* @twice\n" + header + "inputs:\n  feed: {files: \"feed.parquet\"}\n*/\n" + query + "\n")
+}
+
+// runnerOf does the same for another file, with options of its reader.
+func (s *side) runnerOf(header, file, reader string) (*run.Runner, []*twice.Pipeline) {
+	return s.runnerFor(fmt.Sprintf("/* @twice\n%sinputs:\n  feed: {files: %q, %s}\n*/\nselect * from feed\n", header, file, reader))
+}
+
+func (s *side) runnerFor(text string) (*run.Runner, []*twice.Pipeline) {
+	s.project(text)
 	p, err := project.Load(s.dir, os.LookupEnv)
 	if err != nil {
 		s.Fatal(err)
@@ -113,9 +122,11 @@ func (s *side) project(text string) {
 	}
 }
 
-// feed lays a file where the pipeline looks for it.
-func (s *side) feed(file string) {
-	path := filepath.Join(s.dir, "feed.parquet")
+// feed lays a Parquet file where the pipeline looks for it.
+func (s *side) feed(file string) { s.feedAs(file, "feed.parquet") }
+
+func (s *side) feedAs(file, name string) {
+	path := filepath.Join(s.dir, name)
 	_ = os.Remove(path) // the first time there is none
 	if err := os.Link(file, path); err != nil {
 		s.Fatal(err)
