@@ -101,7 +101,7 @@ func TestHTTPRefusals(t *testing.T) {
 	}
 	url = serve(t, map[string]http.HandlerFunc{
 		"/redirect": func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, fmt.Sprintf("/redirect?%sx", r.URL.RawQuery), 302)
+			http.Redirect(w, r, fmt.Sprintf("/redirect?%sx", r.URL.RawQuery), http.StatusFound)
 		},
 		"/500":     func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
 		"/401":     func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) },
@@ -180,8 +180,8 @@ func TestHTTPKeepsHeadersHome(t *testing.T) {
 		"/next": func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprintf(w, `{"rows": [{"a": 1}], "next": "%s/x"}`, other)
 		},
-		"/there": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other, 302) },
-		"/here":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/end", 302) },
+		"/there": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other, http.StatusFound) },
+		"/here":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/end", http.StatusFound) },
 		"/end": func(w http.ResponseWriter, r *http.Request) {
 			home = append(home, r.Header.Get("X-Key"), r.Header.Get("Authorization"))
 			fmt.Fprint(w, `{"rows": [{"a": 1}]}`)

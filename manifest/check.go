@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"context"
+	"errors"
 	"os"
 
 	"github.com/twice-data/twice"
@@ -13,7 +14,8 @@ import (
 func (f *Files) Check(ctx context.Context, pin twice.Pin) error {
 	for _, want := range pin.Files {
 		if err := f.check(ctx, want); err != nil {
-			if e, ok := err.(*twice.Error); ok && e.File == "" {
+			var e *twice.Error
+			if errors.As(err, &e) && e.File == "" {
 				return e.At(f.Source, 0)
 			}
 			return err

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -180,7 +181,8 @@ func (f *Files) now() time.Time {
 
 // place adds to err where the input is declared.
 func (f *Files) place(in *twice.Input, err error) error {
-	if e, ok := err.(*twice.Error); ok && e.File == "" {
+	var e *twice.Error
+	if errors.As(err, &e) && e.File == "" {
 		return e.At(f.Source, in.Line)
 	}
 	return err

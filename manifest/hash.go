@@ -191,7 +191,7 @@ func gunzip(path string, raw io.Reader, see func([]byte) error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, io.ErrUnexpectedEOF), err == io.EOF:
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return truncated(path, "its gzip stream ends before its checksum")
 	default:
 		return twice.Errorf("damaged-input", "%s cannot be decompressed: %w", path, err).

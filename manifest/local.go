@@ -105,7 +105,7 @@ type verified struct {
 func (v *verified) Read(p []byte) (int, error) {
 	n, err := v.source.Read(p)
 	v.sum.Write(p[:n])
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		if got := hex.EncodeToString(v.sum.Sum(nil)); got != v.sha {
 			return n, captureDamaged(v.sha, v.where, fmt.Sprintf("its %d bytes have the hash %.12s…", v.n, got))
 		}

@@ -20,7 +20,6 @@ type planner struct {
 	dirty   map[string]map[string]bool // pipeline -> windows with work to do
 	sums    map[string]map[string]twice.Fingerprint
 	tables  map[string]twice.Upstream
-	codes   map[string]string
 
 	recorded map[string]map[string]ledger.Recorded // pipeline -> window -> manifests; for captured inputs
 }

@@ -268,9 +268,10 @@ func (f *flow) settle(log stream.Log) {
 		f.at[l.Partition] = at
 	}
 	for part, there := range log.Parts {
-		if at, ok := f.at[part]; !ok || f.reset {
-			at = ledger.Position{Topic: f.in.Kafka.Topic, TopicID: log.ID, Partition: part, First: there.Start, Next: there.Start}
-			f.at[part] = at
+		if _, ok := f.at[part]; !ok || f.reset {
+			f.at[part] = ledger.Position{
+				Topic: f.in.Kafka.Topic, TopicID: log.ID, Partition: part, First: there.Start, Next: there.Start,
+			}
 		}
 	}
 	for part := range f.at {

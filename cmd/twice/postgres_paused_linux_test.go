@@ -25,7 +25,7 @@ type asleep struct {
 func (w *world) sleep(at string, args ...string) *asleep {
 	w.Helper()
 	a := &asleep{Cmd: w.command(args...), T: w.T}
-	a.Cmd.Env = append(a.Cmd.Env, "TWICE_STOP_AT="+at)
+	a.Env = append(a.Env, "TWICE_STOP_AT="+at)
 	a.Stdout, a.Stderr = &a.out, &a.out
 	if err := a.Start(); err != nil {
 		w.Fatal(err)

@@ -189,6 +189,9 @@ WHERE stability IN ('VOLATILE', 'CONSISTENT_WITHIN_QUERY') AND function_name <> 
 		}
 		names = append(names, name)
 	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
 	known, err := d.Volatility(ctx, names)
 	if err != nil || len(names) < 20 {
 		t.Fatalf("%d names, %v", len(names), err)

@@ -115,7 +115,6 @@ func checkWarns(b *bench) {
 type story struct {
 	p  *twice.Pipeline
 	ws []twice.Window
-	in string // its input: a table that exists before
 }
 
 func overwriteStory() story {

@@ -4,8 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -75,11 +75,14 @@ func Open(ctx context.Context, opts Options) (*Driver, error) {
 	d.asides.SetConnMaxIdleTime(time.Minute)
 
 	var version string
-	if err := d.asides.QueryRowContext(ctx, "SHOW server_version_num").Scan(&version); err != nil {
+	if err = d.asides.QueryRowContext(ctx, "SHOW server_version_num").Scan(&version); err != nil {
 		d.Close()
 		return nil, d.Explain(err)
 	}
-	fmt.Sscan(version, &d.version)
+	if d.version, err = strconv.Atoi(version); err != nil {
+		d.Close()
+		return nil, twice.Errorf("old-server", "the server says that its version is %q", version)
+	}
 	if d.version < 140000 {
 		d.Close()
 		return nil, twice.Errorf("old-server", "the server is PostgreSQL %d; 14 is the oldest that works", d.version/10000)

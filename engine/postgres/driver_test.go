@@ -65,13 +65,6 @@ func value(t testing.TB, s *engine.Session, query string) string {
 	return v.String
 }
 
-func code(err error) string {
-	if err == nil {
-		return ""
-	}
-	return twice.AsError(err).Code
-}
-
 func TestSessionsDoNotDependOnTheRole(t *testing.T) {
 	server := pgtest.Start(t)
 	url := server.Database(t)

@@ -163,7 +163,7 @@ func (d *Driver) address() string {
 // lastCause is the innermost error's text: the outer ones repeat the address.
 func lastCause(err error) string {
 	for {
-		switch e := err.(type) {
+		switch e := err.(type) { //nolint:errorlint // it walks the chain itself
 		case interface{ Unwrap() error }:
 			if e.Unwrap() == nil {
 				return err.Error()

@@ -203,11 +203,8 @@ const (
 
 // over reads a window, which may name one of the WINDOW clause or build on it.
 func (r *reader) over(n node, f frame) *engine.Over {
-	base := f.windows[n.text("name")]
-	if base != nil {
+	if base := f.windows[n.text("name")]; base != nil {
 		n = base
-	} else {
-		base = f.windows[n.text("refname")]
 	}
 	o := &engine.Over{Order: r.orders(n.nodes("orderClause"), f)}
 	for _, p := range n.nodes("partitionClause") {
