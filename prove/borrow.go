@@ -8,7 +8,6 @@ import (
 
 	"github.com/twice-data/twice"
 	"github.com/twice-data/twice/engine"
-	"github.com/twice-data/twice/project"
 )
 
 // mostBorrowed is how many rows of a table of the real target are copied.
@@ -52,8 +51,12 @@ func (b *bench) ask(ctx context.Context, l *lab) error {
 		return err
 	}
 	wanted, err := b.foreign(ctx, scratch.db)
+	numbers := false
+	if err == nil {
+		numbers, err = b.numbers(ctx, scratch.db)
+	}
 	scratch.close()
-	if err != nil || len(wanted) == 0 {
+	if err != nil || len(wanted) == 0 && !numbers {
 		return err
 	}
 	d, err := b.Peek(ctx)
@@ -70,6 +73,11 @@ func (b *bench) ask(ctx context.Context, l *lab) error {
 		return err
 	}
 	defer s.Close()
+	if numbers {
+		if b.borrowed, err = sequences(ctx, s); err != nil {
+			return err
+		}
+	}
 	for _, t := range wanted {
 		statements, err := copied(ctx, s, t)
 		if err != nil {
@@ -100,8 +108,16 @@ func (b *bench) foreign(ctx context.Context, d engine.Driver) ([]engine.TableRef
 	}
 	for _, p := range b.family {
 		for i := range p.Inputs {
-			if name := p.Inputs[i].Table; name != "" {
-				add(engine.TableRef{Table: project.ParseTable(name)})
+			name := p.Inputs[i].Table
+			if name == "" {
+				continue
+			}
+			q, err := d.Parse(ctx, "select * from "+name) // it may be a view
+			if err != nil {
+				return nil, err
+			}
+			for _, r := range q.Tables {
+				add(r)
 			}
 		}
 		q, err := d.Parse(ctx, p.SQL)
@@ -116,6 +132,39 @@ func (b *bench) foreign(ctx context.Context, d engine.Driver) ([]engine.TableRef
 		}
 	}
 	return append(tables, views...), nil
+}
+
+// numbers says whether the family takes numbers out of sequences.
+func (b *bench) numbers(ctx context.Context, d engine.Driver) (bool, error) {
+	for _, p := range b.family {
+		q, err := d.Parse(ctx, p.SQL)
+		if err != nil {
+			return false, err
+		}
+		for _, c := range q.Calls {
+			if c.Name == "nextval" || c.Name == "currval" || c.Name == "lastval" {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// sequences are the statements that make the target's sequences anew.
+func sequences(ctx context.Context, s *engine.Session) ([]string, error) {
+	query := "SELECT schema_name, sequence_name FROM duckdb_sequences()"
+	if s.DB().Features().Name == "postgres" {
+		query = "SELECT schemaname, sequencename FROM pg_sequences"
+	}
+	var statements []string
+	err := s.Query(ctx, "sequences", query, func(rows *sql.Rows) error {
+		var schema, name string
+		err := rows.Scan(&schema, &name)
+		statements = append(statements, "CREATE SCHEMA IF NOT EXISTS "+engine.Ident(schema),
+			fmt.Sprintf("CREATE SEQUENCE IF NOT EXISTS %s.%s", engine.Ident(schema), engine.Ident(name)))
+		return err
+	})
+	return statements, err
 }
 
 // copied are the statements that make a table with its rows, or a view, in another target.
