@@ -142,17 +142,26 @@ func (s *sink) Config() duck.ScalarFuncConfig {
 
 // Executor implements duckdb.ScalarFunc.
 func (s *sink) Executor() duck.ScalarFuncExecutor {
-	return duck.ScalarFuncExecutor{ChunkContextExecutor: func(_ context.Context, state *duck.ChunkIteratorState) error {
-		err := s.chunk(state)
-		if err != nil {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			if s.err == nil {
-				s.err = err
+	return duck.ScalarFuncExecutor{
+		// Without a binder the driver would look for the context when the first chunks come, in all threads at once.
+		ScalarBinder: func(ctx context.Context, _ []duck.ScalarUDFArg) (context.Context, error) {
+			if ctx == nil {
+				ctx = context.Background()
 			}
-		}
-		return err
-	}}
+			return ctx, nil
+		},
+		ChunkContextExecutor: func(_ context.Context, state *duck.ChunkIteratorState) error {
+			err := s.chunk(state)
+			if err != nil {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				if s.err == nil {
+					s.err = err
+				}
+			}
+			return err
+		},
+	}
 }
 
 func (s *sink) failed() error {
