@@ -13,9 +13,11 @@ endif
 RACE := -race
 PKG  := ./...
 RUN  :=
+# make prove-catalogue SEEDS=7 RUN=no_version
+SEEDS := 1,2,3
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test deps lint bench fmt clean help
+.PHONY: build demo test deps lint bench prove-catalogue prove-planted fmt clean help
 
 build: ## build bin/twice
 	go build -o bin/twice ./cmd/twice
@@ -38,6 +40,12 @@ lint: $(LINTER) ## check formatting, go vet, golangci-lint
 bench: ## measure against the same work written by hand
 	go test -run '^$$' -bench . -benchtime 1x -timeout 60m $(PKG)
 
+prove-catalogue: ## prove examples/broken with three seeds, and print what was found
+	go test -run 'TestCatalogue$(if $(RUN),/$(RUN))' -v -count 1 -timeout 60m ./examples/broken/ -args -seeds $(SEEDS)
+
+prove-planted: ## break the engine in known ways, and print which law catches each
+	go test -tags planted -run 'TestPlanted$(if $(RUN),/$(RUN))' -v -count 1 -timeout 30m ./prove/
+
 fmt: ## format the code
 	gofmt -w $$(git ls-files --cached --others --exclude-standard '*.go')
 
@@ -45,7 +53,7 @@ clean: ## remove what was built
 	rm -rf bin .cache
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
 # Built once a version, into the checkout and not into the user's GOBIN.
 $(LINTER):
