@@ -17,6 +17,7 @@ type Receipt struct {
 	Changed     int64       // rows inserted, updated or deleted; 0 when the fingerprint is as before
 	Fingerprint Fingerprint // of the window's rows; for a merge, of the rows that the SELECT gave
 	Columns     []string    // the columns that Fingerprint was computed on, in its order
+	Algorithm   string      // name and version of the row hash; fingerprints of different ones are not comparable
 	Reason      Reason
 	Run         string
 	CommittedAt time.Time

@@ -28,7 +28,7 @@ func (st State) Put(r *twice.Receipt) {
 }
 
 const receiptFields = `pipeline, table_name, window_start, window_end, code, manifest, rows, changed, fingerprint,
-	columns, reason, run, committed_at`
+	columns, algorithm, reason, run, committed_at`
 
 // Load reads the present receipts of the named pipelines, or of all when none are named.
 func Load(ctx context.Context, s *engine.Session, pipelines []string) (State, error) {
@@ -75,7 +75,7 @@ func receipts(ctx context.Context, s *engine.Session, query string, each func(*t
 		var n int64
 		var table, fingerprint, columns string
 		err := rows.Scan(&r.Pipeline, &table, &start, &end, &r.Code, &r.Manifest, &n, &r.Changed, &fingerprint, &columns,
-			&r.Reason, &r.Run, &committed)
+			&r.Algorithm, &r.Reason, &r.Run, &committed)
 		if err != nil {
 			return err
 		}
