@@ -35,7 +35,7 @@ func (b *builder) calendar() {
 		return
 	}
 	for _, key := range []string{"time_column", "timezone", "begin", "end", "lookback", "batch_size"} {
-		if b.has(key) {
+		if b.has(key) && !(key == "time_column" && b.streaming()) { // it tells readers with windows which of them changed
 			b.errorf(key, "contradiction", "it means nothing without windows").
 				WithNext("add a line: window: day; or delete %s", key)
 		}

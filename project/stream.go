@@ -33,6 +33,16 @@ func settings(options map[string]setting) map[string]string {
 	return texts
 }
 
+// streaming says whether there is a Kafka input.
+func (b *builder) streaming() bool {
+	for _, in := range b.h.Inputs {
+		if in.Kafka != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // stream checks that a pipeline with a Kafka input is one whose table does not depend on where its batches are cut.
 func (b *builder) stream() {
 	in := b.p.Stream()

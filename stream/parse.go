@@ -157,11 +157,52 @@ func (s *Source) fill(row []driver.Value, r *kgo.Record) (why string) {
 	}
 	row[value] = string(r.Value)
 	if s.in.Kafka.Format != "csv" {
-		row[doc] = row[value]
+		row[doc] = exact(r.Value)
 		return ""
 	}
 	row[doc], why = s.csv(r.Value)
 	return why
+}
+
+var number = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
+
+// exact is a JSON object whose own fields' numbers are text if they have a fraction, an exponent or many digits: DuckDB
+// would take them for floating-point numbers before it makes a DECIMAL of them. What is not JSON is left to be found out.
+func exact(value []byte) string {
+	var out []byte
+	done, depth, last := 0, 0, 0 // last: where the last byte is that is no space
+	for i := 0; i < len(value); i++ {
+		switch c := value[i]; {
+		case c == '"':
+			for i++; i < len(value) && value[i] != '"'; i++ {
+				if value[i] == '\\' {
+					i++
+				}
+			}
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			depth--
+		case depth == 1 && value[last] == ':' && (c == '-' || c >= '0' && c <= '9'):
+			from := i
+			for i+1 < len(value) && strings.IndexByte("+-.eE0123456789", value[i+1]) >= 0 {
+				i++
+			}
+			token := value[from : i+1]
+			if (len(token) > 15 || bytes.ContainsAny(token, ".eE")) && number.Match(token) {
+				out = append(out, value[done:from]...)
+				out = append(append(append(out, '"'), token...), '"')
+				done = i + 1
+			}
+		case c == ' ' || c == '\t' || c == '\n' || c == '\r':
+			continue
+		}
+		last = min(i, len(value)-1)
+	}
+	if done == 0 {
+		return string(value)
+	}
+	return string(append(out, value[done:]...))
 }
 
 // csv makes a JSON array of a line of CSV, by whose places its columns are found.
@@ -313,7 +354,7 @@ func typed(c twice.ReaderColumn, text string) (value, why string) {
 	}
 	value = fmt.Sprintf("TRY_CAST(%s AS %s)", text, c.Type)
 	if strings.ContainsAny(c.Type, "[") || regexp.MustCompile(`(?i)^(struct|map) *\(`).MatchString(c.Type) {
-		value = fmt.Sprintf("TRY_CAST(CAST(%s AS JSON) AS %s)", text, c.Type)
+		value = fmt.Sprintf("TRY(CAST(CAST(%s AS JSON) AS %s))", text, c.Type)
 	}
 	cond := value + " IS NULL"
 	if whole.MatchString(c.Type) {

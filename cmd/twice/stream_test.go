@@ -224,3 +224,19 @@ func TestStreamFullRefreshAndChangedCode(t *testing.T) {
 		t.Errorf("after a full refresh:\n%s", r.stdout)
 	}
 }
+
+func TestStreamFeedsTheWindowsThatItTouches(t *testing.T) {
+	f := newFlow(t, "duckdb", 1, story{header: "time_column: day\n", sql: "select id, n, date '2020-03-01' + cast(n as integer) as day from feed"})
+	f.write("pipelines/daily.sql", "/* @twice\nwrite: overwrite\ntime_column: day\nwindow: day\nbegin: 2020-03-01\nend: 2020-03-05\nallow_empty: true\n*/\n"+
+		"select cast($start as date) as day, count(*) as events from t where day = $start\n")
+	f.produce(`{"id": 1, "n": 0}`, `{"id": 2, "n": 1}`, `{"id": 3, "n": 2}`)
+	f.must("run")
+	f.produce(`{"id": 4, "n": 1}`, `{"id": 1, "n": 0}`) // one that is late, and one that was there
+	r := f.must("run", "daily", "t", "--json")
+	for day, status := range map[string]string{"2020-03-01": "unchanged", "2020-03-02": "committed", "2020-03-03": "unchanged"} {
+		if !strings.Contains(r.stdout, `"pipeline":"daily","start":"`+day+`T00:00:00Z","end":"`+day[:9]+string(day[9]+1)+`T00:00:00Z","status":"`+status) {
+			t.Errorf("the day %s is not %s:\n%s", day, status, r.stdout)
+		}
+	}
+	f.expect("SELECT string_agg(events, ' ' ORDER BY day) FROM daily", "1 2 1 0")
+}
