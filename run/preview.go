@@ -27,6 +27,10 @@ type Preview struct {
 // guards and checks of a write are not asked, so that rows which a run would refuse can be looked at. Nothing else is
 // written. Call it inside a transaction of s that is rolled back.
 func (r *Runner) Preview(ctx context.Context, s *engine.Session, p *twice.Pipeline) (*Preview, error) {
+	if in := p.Stream(); in != nil {
+		return nil, twice.Errorf("stream-preview", "what a stream would give now is not known without reading its topic").
+			At(p.File, in.Line).WithNext("fill another table from it, and compare the two: twice diff A B").WithExit(twice.ExitProject)
+	}
 	steps, err := r.previewed(ctx, s, p)
 	if err != nil {
 		return nil, err

@@ -43,6 +43,7 @@ type Runner struct {
 	Temp    string // a folder for files that need converting; the caller removes it
 
 	Captures Captures // for inputs that cannot be read twice
+	Monitor  bool     // show where streams are as their groups' committed offsets
 	Options
 
 	On      func(Event) // called for each window that ended, one at a time

@@ -336,7 +336,9 @@ func (r *Runner) drain(ctx context.Context, st Step, slots chan struct{}, events
 		f.reset, did = false, true
 		e.Took = time.Since(began)
 		events(e)
-		f.topic.monitor(ctx, b.Next())
+		if r.Monitor {
+			f.topic.monitor(ctx, b.Next())
+		}
 	}
 	if !did {
 		e := st.event()

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
+	"github.com/twmb/franz-go/pkg/kadm"
 
 	"github.com/twice-data/twice/engine/postgres/pgtest"
 	"github.com/twice-data/twice/stream/kafkatest"
@@ -158,8 +159,25 @@ func TestStreamDrainsToTheEndAndGoesOn(t *testing.T) {
 			f.expect(everyEvent, once(101))
 			f.must("verify")
 			f.expect("SELECT count(*) FROM twice.leases WHERE run <> ''", "0")
+			for _, look := range []string{"plan", "status", "history", "check"} {
+				f.must(look)
+			}
+			f.refused(2, []string{"diff", "t"}, "is not known without reading its topic")
+			if lag := f.lag(); lag != 0 {
+				t.Errorf("Kafka's own tools see a lag of %d", lag)
+			}
 		})
 	}
+}
+
+// lag is how far behind the group of t looks to Kafka's own tools.
+func (f *flow) lag() int64 {
+	f.Helper()
+	lags, err := kadm.NewClient(f.broker.Client(f.T)).Lag(f.Context(), "twice-t")
+	if err != nil {
+		f.Fatal(err)
+	}
+	return lags["twice-t"].Lag.Total()
 }
 
 func TestStreamFeedsWhatReadsIt(t *testing.T) {
