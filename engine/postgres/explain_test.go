@@ -60,7 +60,7 @@ func TestWhoCannotComeIn(t *testing.T) {
 		{"server down", fmt.Sprintf("postgres://me:wrong-secret@127.0.0.1:%d/db", closedPort(t)), "server-down", []string{"refused", "pg_isready -h 127.0.0.1"}},
 		{"no such host", "postgres://me:wrong-secret@host.invalid/db", "server-down", []string{"host.invalid"}},
 		{"not a url", "postgres://me:wrong-secret@host:port/db", "bad-url", []string{"postgres://"}},
-		{"a / in the password", "postgres://me:x@/wrong-secret@host/db?port=1", "server-down", nil},
+		{"a / in the password", "postgres://me:x@/wrong-secret@host/db?port=1", "bad-url", []string{"more than one @"}},
 		{"not even that", "wrong-secret", "bad-url", nil},
 		{"a bad setting", "host=x password=wrong-secret sslmode=perhaps", "bad-url", nil},
 	} {
