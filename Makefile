@@ -26,7 +26,7 @@ demo: build ## run the demo, twice, through a SIGKILL, and compare the tables
 	scripts/demo.sh bin/twice
 
 test: deps ## install what the tests need and run them all, with the race detector
-	go test $(RACE) -timeout 20m $(if $(RUN),-run '$(RUN)') $(PKG)
+	go test $(RACE) -timeout 45m $(if $(RUN),-run '$(RUN)') $(PKG)
 
 deps: ## install what the tests need
 	@if [ -x scripts/test-deps.sh ]; then scripts/test-deps.sh; fi
