@@ -269,7 +269,7 @@ func (d *decoder) structure(v reflect.Value, n ast.Node, path string) {
 func (d *decoder) unknown(path, at, key string, known []string) {
 	e := d.errorf(path, "unknown-key", "unknown key %q%s", key, didYouMean(key, known))
 	e.Line = d.line(at)
-	if near := nearest(key, known); near != "" {
+	if near := twice.Nearest(key, known); near != "" {
 		e.WithNext("write %s, or delete the line", near)
 		if meant := join(path, near); !d.has(meant) {
 			d.lines[meant] = e.Line // it is not missing, only misspelt
