@@ -141,17 +141,32 @@ func tryCrash(ctx context.Context, b *bench, t *trials) error {
 	chance := rand.New(rand.NewPCG(uint64(b.Seed), 3))
 	began := time.Now()
 	defer func() { b.crashing += time.Since(began) }()
-	var ss []scenario
-	for _, p := range points {
-		ss = append(ss, killed(p))
-	}
-	if err := t.all(ctx, ss); err != nil {
+	if err := t.all(ctx, singles(points, chance)); err != nil {
 		return err
 	}
 	if err := t.all(ctx, commitKills(points, chance)); err != nil {
 		return err
 	}
 	return t.all(ctx, pairs(points, chance))
+}
+
+// singles kill at each point: those around commits first, the others in a random order.
+func singles(points []point, chance *rand.Rand) []scenario {
+	order := slices.Clone(points)
+	chance.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	slices.SortStableFunc(order, func(a, b point) int { return rankOf(a) - rankOf(b) })
+	ss := make([]scenario, len(order))
+	for i, p := range order {
+		ss[i] = killed(p)
+	}
+	return ss
+}
+
+func rankOf(p point) int {
+	if p.name == "commit" {
+		return 0
+	}
+	return 1
 }
 
 func killed(ps ...point) scenario {
@@ -197,17 +212,13 @@ func (l *lab) recovered(ctx context.Context, point string) (*Break, error) {
 	if err == nil && br == nil {
 		err = s.residue(ctx, point)
 	}
-	s.close()
+	s.abandon(ctx)
 	if br != nil {
 		br.Point = point
 		br.Windows = []twice.Window{l.b.full()}
 	}
-	if err == nil && br == nil && l.target.Path != "" {
-		for _, suffix := range []string{".wal", ".tmp"} {
-			if exists(l.target.Path + suffix) {
-				l.b.left(point, "the file "+suffix+" beside the target")
-			}
-		}
+	if err == nil && br == nil && exists(l.target.Path+".tmp") {
+		l.b.left(point, "the file .tmp beside the target")
 	}
 	return br, err
 }
@@ -263,7 +274,7 @@ func tryResidue(ctx context.Context, b *bench, t *trials) error {
 		}
 		return nil
 	}
-	t.done = b.crashes
+	t.also = b.crashes
 	var ss []scenario
 	for i := range 4 {
 		p := points[(2*i+1)*len(points)/8]
@@ -290,11 +301,19 @@ func filesLeft(ctx context.Context, b *bench, p point) (*Break, error) {
 			return failed(bad), nil
 		}
 		entries, err := os.ReadDir(l.temp)
-		if err != nil || len(entries) == 0 {
+		if err != nil {
 			return nil, err
 		}
-		return &Break{Inputs: -1, Point: "killed " + p.String(),
-			Found: "the temporary file " + entries[0].Name() + " is still there after the next run"}, nil
+		br := &Break{Inputs: -1, Point: "killed " + p.String()}
+		switch {
+		case len(entries) > 0:
+			br.Found = "the temporary file " + entries[0].Name() + " is still there after the next run"
+		case l.target.Path != "" && exists(l.target.Path+".wal"):
+			br.Found = "the log .wal is still beside the target after the next run"
+		default:
+			return nil, nil
+		}
+		return br, nil
 	})
 }
 

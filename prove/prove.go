@@ -2,7 +2,7 @@ package prove
 
 import (
 	"context"
-	"fmt"
+	"runtime"
 	"slices"
 	"time"
 
@@ -37,7 +37,7 @@ type Options struct {
 	Laws       []string      // only these, by name; none: all
 	Seed       int64         // decides every choice that is left to chance
 	Time       time.Duration // a budget for everything; 0: none
-	Workers    int           // trials at a time; 0: 2
+	Workers    int           // trials at a time; 0: one more than there are processors, as each waits for the disk
 
 	On       func(Verdict)                          // called for each verdict as it falls
 	Progress func(pipeline, law string, trials int) // called often
@@ -96,7 +96,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		o.Windows = 4
 	}
 	if o.Workers == 0 {
-		o.Workers = 2
+		o.Workers = runtime.NumCPU() + 1
 	}
 	r := &Report{Project: o.Project, Engine: o.Target.Engine, Seed: o.Seed, Began: time.Now()}
 	sc, err := newScratch(ctx, &o)
@@ -105,12 +105,12 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	defer sc.remove(context.WithoutCancel(ctx))
 	for i, p := range o.Selected {
-		share := time.Time{}
+		var until budget
 		if o.Time > 0 {
-			rest := r.Began.Add(o.Time).Sub(time.Now())
-			share = time.Now().Add(rest / time.Duration(len(o.Selected)-i))
+			until.end = r.Began.Add(o.Time)
+			until.share = time.Now().Add(time.Until(until.end) / time.Duration(len(o.Selected)-i))
 		}
-		s, err := proveOne(ctx, sc, p, share)
+		s, err := proveOne(ctx, sc, p, until)
 		if err != nil {
 			return r, err
 		}
@@ -120,8 +120,15 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	return r, ctx.Err()
 }
 
-// proveOne tries every law on one pipeline until the deadline; zero: no deadline.
-func proveOne(ctx context.Context, sc *scratch, p *twice.Pipeline, deadline time.Time) (Subject, error) {
+// budget is until when a pipeline may be tried. Zero: there is no end.
+type budget struct {
+	share time.Time // its fair part
+	end   time.Time // of everything
+}
+
+// proveOne tries every law on one pipeline in two rounds: first each law's least, so that none goes without because
+// another one has much to try, and then what more there is, until the pipeline's share of the time is over.
+func proveOne(ctx context.Context, sc *scratch, p *twice.Pipeline, until budget) (Subject, error) {
 	subject := Subject{Pipeline: p}
 	verdict := func(v Verdict) {
 		subject.Verdicts = append(subject.Verdicts, v)
@@ -143,20 +150,39 @@ func proveOne(ctx context.Context, sc *scratch, p *twice.Pipeline, deadline time
 	defer b.drop(context.WithoutCancel(ctx))
 	subject.Windows, subject.Rows = b.windows, b.clean.Table.Rows
 	unstable := false
-	chosen := slices.DeleteFunc(slices.Clone(lawOrder), func(name string) bool {
-		return len(sc.Laws) > 0 && !slices.Contains(sc.Laws, name)
-	})
-	for i, name := range chosen {
-		l := Laws[slices.IndexFunc(Laws, func(l Law) bool { return l.Name == name })]
-		v := Verdict{Pipeline: p.Name, Law: l, Outcome: Untried, Reason: "two clean runs differ already: mend repeat first"}
-		if !unstable {
-			v = b.judge(ctx, l, shareOf(chosen[i:], deadline))
+	var more []*trials
+	for _, name := range lawOrder {
+		if len(sc.Laws) > 0 && !slices.Contains(sc.Laws, name) {
+			continue
 		}
+		l := Laws[slices.IndexFunc(Laws, func(l Law) bool { return l.Name == name })]
+		if unstable {
+			verdict(Verdict{Pipeline: p.Name, Law: l, Outcome: Untried, Reason: "two clean runs differ already: mend repeat first"})
+			continue
+		}
+		if why := l.unless(b); why != "" {
+			verdict(Verdict{Pipeline: p.Name, Law: l, Outcome: NotApplicable, Reason: why})
+			continue
+		}
+		t := &trials{b: b, law: l}
+		t.round(ctx, least(name), until.end)
 		if ctx.Err() != nil {
 			return subject, ctx.Err()
 		}
+		if t.open() {
+			more = append(more, t)
+			continue
+		}
+		v := t.verdict(ctx)
 		verdict(v)
-		unstable = unstable || l.Name == "repeat" && v.Outcome == Broken
+		unstable = name == "repeat" && v.Outcome == Broken
+	}
+	for i, t := range more {
+		t.round(ctx, 0, shareOf(more[i:], until.share))
+		if ctx.Err() != nil {
+			return subject, ctx.Err()
+		}
+		verdict(t.verdict(ctx))
 	}
 	slices.SortStableFunc(subject.Verdicts, func(a, b Verdict) int { return rank(a.Law) - rank(b.Law) })
 	subject.Walk, subject.Crashes, subject.Crashing = b.walk, b.crashes, b.crashing
@@ -164,47 +190,17 @@ func proveOne(ctx context.Context, sc *scratch, p *twice.Pipeline, deadline time
 }
 
 // shareOf is until when the first of the laws may take its time, if the others are to have theirs before the deadline.
-func shareOf(laws []string, deadline time.Time) time.Time {
+func shareOf(laws []*trials, deadline time.Time) time.Time {
 	if deadline.IsZero() {
 		return deadline
 	}
 	sum := 0
-	for _, name := range laws {
-		sum += max(weight[name], 1)
+	for _, t := range laws {
+		sum += max(weight[t.law.Name], 1)
 	}
-	return time.Now().Add(time.Until(deadline) * time.Duration(max(weight[laws[0]], 1)) / time.Duration(sum))
+	return time.Now().Add(time.Until(deadline) * time.Duration(max(weight[laws[0].law.Name], 1)) / time.Duration(sum))
 }
 
 func rank(l Law) int {
 	return slices.IndexFunc(Laws, func(m Law) bool { return m.Name == l.Name })
-}
-
-// judge tries one law.
-func (b *bench) judge(ctx context.Context, l Law, deadline time.Time) Verdict {
-	v := Verdict{Pipeline: b.p.Name, Law: l}
-	if why := l.unless(b); why != "" {
-		v.Outcome, v.Reason = NotApplicable, why
-		return v
-	}
-	began := time.Now()
-	t := &trials{b: b, law: l, deadline: deadline}
-	err := l.try(ctx, b, t)
-	v.Trials, v.Left, v.Notes, v.Took = t.done, t.left, t.notes, time.Since(began)
-	switch {
-	case t.broken != nil:
-		v.Outcome, v.Break = Broken, b.shrink(ctx, t)
-		b.explain(ctx, l.Name, v.Break)
-		v.Reason = v.Break.Reason()
-		v.Took = time.Since(began)
-	case err != nil:
-		v.Outcome, v.Reason = Untried, "it could not be tried: "+err.Error()
-	case t.done == 0:
-		v.Outcome, v.Reason = Untried, "the time was over"
-	default:
-		v.Outcome = Holds
-		if v.Left > 0 {
-			v.Reason = fmt.Sprintf("%d more trials did not fit into the time", v.Left)
-		}
-	}
-	return v
 }

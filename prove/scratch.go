@@ -19,8 +19,8 @@ import (
 // scratchPrefix starts the names of scratch folders; the process's id follows.
 const scratchPrefix = "twice-prove-"
 
-// targetVariable tells a child where its scratch target is.
-const targetVariable = "TWICE_SCRATCH"
+// TargetVariable of the environment tells a child where its scratch target is.
+const TargetVariable = "TWICE_SCRATCH"
 
 // scratch is where everything of one prove happens: a folder, and for servers databases of its own.
 type scratch struct {
@@ -40,7 +40,7 @@ type targets interface {
 	drop(ctx context.Context, t project.Target)
 	// sweep removes what a killed prove left.
 	sweep(ctx context.Context)
-	// address is what the scratch project's twice.yml says of the target that targetVariable names, and that
+	// address is what the scratch project's twice.yml says of the target that TargetVariable names, and that
 	// variable's value.
 	address(t project.Target) (yml, value string)
 }
@@ -121,7 +121,7 @@ func (d *duckdbFiles) drop(_ context.Context, t project.Target) {
 func (d *duckdbFiles) sweep(context.Context) {}
 
 func (d *duckdbFiles) address(t project.Target) (yml, value string) {
-	return fmt.Sprintf("{engine: duckdb, path: \"${%s}\"}", targetVariable), t.Path
+	return fmt.Sprintf("{engine: duckdb, path: \"${%s}\"}", TargetVariable), t.Path
 }
 
 // copyFile copies bytes and the modification time.

@@ -147,5 +147,5 @@ func (d *postgresDatabases) address(t project.Target) (yml, value string) {
 	if t.Schema != "" {
 		schema = ", schema: " + strconv.Quote(t.Schema)
 	}
-	return fmt.Sprintf("{engine: postgres, url: \"${%s}\"%s}", targetVariable, schema), t.URL
+	return fmt.Sprintf("{engine: postgres, url: \"${%s}\"%s}", TargetVariable, schema), t.URL
 }

@@ -2,6 +2,7 @@ package prove
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -14,19 +15,60 @@ type scenario struct {
 	play  func(ctx context.Context, b *bench) (*Break, error)
 }
 
-// trials plays a law's scenarios and counts them.
+// trials plays a law's scenarios, in one or more rounds, and counts them.
 type trials struct {
-	b        *bench
-	law      Law
-	deadline time.Time
+	b   *bench
+	law Law
+
+	quota    int       // only so many scenarios, in all rounds; 0: no bound
+	deadline time.Time // no scenario begins after it
+	place    int       // of the next scenario in the law's order
+	played   int       // so many of that order have begun
+	took     time.Duration
+	err      error // why the law cannot be tried
 
 	mu     sync.Mutex
 	done   int
+	also   int // trials of another law that this one looked at
 	left   int
 	notes  []string
 	broken *Break
 	by     scenario // what broke it: the first in the law's order that did
 	at     int      // its place in that order
+}
+
+// round goes on where the last round ended.
+func (t *trials) round(ctx context.Context, quota int, deadline time.Time) {
+	began := time.Now()
+	t.quota, t.deadline, t.place, t.left = quota, deadline, 0, 0
+	t.err = t.law.try(ctx, t.b, t)
+	t.took += time.Since(began)
+}
+
+// open says whether another round can tell more.
+func (t *trials) open() bool { return t.broken == nil && t.err == nil && t.left > 0 }
+
+// verdict is what the rounds came to.
+func (t *trials) verdict(ctx context.Context) Verdict {
+	v := Verdict{Pipeline: t.b.p.Name, Law: t.law, Trials: t.done + t.also, Left: t.left, Notes: t.notes, Took: t.took}
+	switch {
+	case t.broken != nil:
+		began := time.Now()
+		v.Outcome, v.Break = Broken, t.b.shrink(ctx, t)
+		t.b.explain(ctx, t.law.Name, v.Break)
+		v.Reason = v.Break.Reason()
+		v.Took += time.Since(began)
+	case t.err != nil:
+		v.Outcome, v.Reason = Untried, "it could not be tried: "+t.err.Error()
+	case v.Trials == 0:
+		v.Outcome, v.Reason = Untried, "the time was over"
+	default:
+		v.Outcome = Holds
+		if v.Left > 0 {
+			v.Reason = fmt.Sprintf("%d more trials did not fit into the time", v.Left)
+		}
+	}
+	return v
 }
 
 func (t *trials) over() bool { return !t.deadline.IsZero() && time.Now().After(t.deadline) }
@@ -48,6 +90,8 @@ func (t *trials) all(ctx context.Context, ss []scenario) error {
 	if t.broken != nil {
 		return nil
 	}
+	first := t.place
+	t.place += len(ss)
 	next := make(chan int)
 	var wg sync.WaitGroup
 	var failed error
@@ -56,7 +100,7 @@ func (t *trials) all(ctx context.Context, ss []scenario) error {
 		go func() {
 			defer wg.Done()
 			for i := range next {
-				if err := t.one(ctx, i, ss[i]); err != nil {
+				if err := t.one(ctx, first+i, ss[i]); err != nil {
 					t.mu.Lock()
 					failed = err
 					t.mu.Unlock()
@@ -69,14 +113,15 @@ func (t *trials) all(ctx context.Context, ss []scenario) error {
 		defer t.mu.Unlock()
 		return t.broken != nil || failed != nil
 	}
-	for i := range ss {
-		if t.over() || ctx.Err() != nil {
+	for i := max(t.played-first, 0); i < len(ss); i++ {
+		if t.quota > 0 && first+i >= t.quota || t.over() || ctx.Err() != nil {
 			t.left += len(ss) - i
 			break
 		}
 		if stopped() {
 			break
 		}
+		t.played = first + i + 1
 		next <- i
 	}
 	close(next)

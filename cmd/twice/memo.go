@@ -16,7 +16,8 @@ import (
 // memo keeps, in .twice/memo.json, what the engine's parser said of the pipelines the last time. Asking it costs more
 // than everything else that a run without work does. It holds as long as its key: the program, the pipelines, and the
 // target's file as this program left it, since views and macros of the target are part of the answer. Losing it costs
-// time and nothing else.
+// time and nothing else. The scratch targets that "twice prove" gives to its children are copies of each other, which hold
+// the same views: for them the pipelines alone count.
 type memo struct {
 	Key    string                       `json:"key"`
 	Tables map[string][]engine.TableRef `json:"tables"` // that each pipeline's SQL reads
@@ -30,16 +31,11 @@ func (o *opened) memoKey() string {
 	if o.Target.Path == "" {
 		return ""
 	}
-	info, err := os.Stat(o.Target.Path)
-	if err != nil {
-		return ""
-	}
-	if wal, err := os.Stat(o.Target.Path + ".wal"); err == nil && wal.Size() > 0 {
-		return ""
-	}
-	inode := uint64(0)
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		inode = st.Ino
+	target := "scratch"
+	if !o.scratch {
+		if target = fileState(o.Target.Path); target == "" {
+			return ""
+		}
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -50,13 +46,29 @@ func (o *opened) memoKey() string {
 		return ""
 	}
 	h := sha256.New()
-	fmt.Fprintln(h, version, program.Size(), program.ModTime().UnixNano(), o.Target.Path, info.Size(), info.ModTime().UnixNano(), inode)
+	fmt.Fprintln(h, version, program.Size(), program.ModTime().UnixNano(), target)
 	for _, p := range o.Pipelines {
 		if err := json.NewEncoder(h).Encode(withoutCalendar(p)); err != nil {
 			return ""
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+// fileState tells one state of a database's file from the next; empty: its log holds more than the file does.
+func fileState(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return ""
+	}
+	if wal, err := os.Stat(path + ".wal"); err == nil && wal.Size() > 0 {
+		return ""
+	}
+	inode := uint64(0)
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		inode = st.Ino
+	}
+	return fmt.Sprintln(path, info.Size(), info.ModTime().UnixNano(), inode)
 }
 
 // withoutCalendar leaves out what does not marshal, and what Link fills.

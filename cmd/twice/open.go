@@ -19,6 +19,7 @@ import (
 	"github.com/twice-data/twice/engine/postgres"
 	"github.com/twice-data/twice/ledger"
 	"github.com/twice-data/twice/project"
+	"github.com/twice-data/twice/prove"
 	"github.com/twice-data/twice/run"
 )
 
@@ -44,6 +45,7 @@ type opened struct {
 
 	absent bool // the target's file is not there yet: DB is an empty one in memory, so that looking makes no file
 
+	scratch  bool // it is one of prove's, see memo
 	memo     memo
 	recalled int // entries of memo that were read
 }
@@ -94,7 +96,7 @@ func (a *app) open(ctx context.Context) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &opened{Project: p, Target: t}
+	o := &opened{Project: p, Target: t, scratch: a.isScratch(t)}
 	if t.Path != "" && !there(t.Path) {
 		o.DB, err = emptyTarget(ctx)
 		o.absent = true
@@ -112,8 +114,18 @@ func (a *app) open(ctx context.Context) (*opened, error) {
 	return o, nil
 }
 
+// isScratch says whether a prove has made the target for this process.
+func (a *app) isScratch(t project.Target) bool {
+	path, ok := a.env(prove.TargetVariable)
+	return ok && path != "" && path == t.Path
+}
+
 func (a *app) openTarget(ctx context.Context, t project.Target) (*engine.DB, error) {
-	d, err := drivers[t.Engine](ctx, t, patience{a.wait, a.lease})
+	open := drivers[t.Engine]
+	if a.isScratch(t) {
+		open = openScratch
+	}
+	d, err := open(ctx, t, patience{a.wait, a.lease})
 	if err != nil {
 		return nil, err
 	}

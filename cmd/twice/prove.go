@@ -129,7 +129,7 @@ func (a *app) proving(ctx context.Context, args []string) (*prove.Options, error
 	o := &prove.Options{
 		Project: p.Name, Dir: p.Dir, Target: t, Env: a.env, Binary: binary, Me: me(), Version: version, Now: a.now(),
 		Open: func(ctx context.Context, t project.Target) (engine.Driver, error) {
-			return openScratch(ctx, t, a.wait)
+			return openScratch(ctx, t, patience{wait: a.wait})
 		},
 		Peek: func(ctx context.Context) (engine.Driver, error) { return peek(ctx, t, a.wait) },
 	}
@@ -141,13 +141,16 @@ func (a *app) proving(ctx context.Context, args []string) (*prove.Options, error
 	return o, err
 }
 
+// scratchBlocks keeps scratch files small, as they are copied for each trial.
+const scratchBlocks = 16 << 10
+
 // openScratch opens a scratch target: DuckDB with one thread, as several trials run at a time. A law that is about threads
 // sets their number itself.
-func openScratch(ctx context.Context, t project.Target, wait time.Duration) (engine.Driver, error) {
+func openScratch(ctx context.Context, t project.Target, p patience) (engine.Driver, error) {
 	if t.Engine != "duckdb" {
-		return drivers[t.Engine](ctx, t, patience{wait: wait})
+		return drivers[t.Engine](ctx, t, p)
 	}
-	return duckdb.Open(ctx, duckdb.Options{Path: t.Path, Wait: wait, Threads: 1})
+	return duckdb.Open(ctx, duckdb.Options{Path: t.Path, Wait: p.wait, Threads: 1, BlockSize: scratchBlocks})
 }
 
 // peek opens a target for reading; nil: it does not exist yet.

@@ -29,6 +29,8 @@ type Options struct {
 	ReadOnly bool          // nothing can be written
 	Threads  int           // 0: as many as there are processors
 	Wait     time.Duration // how long to wait for a file that somebody else holds
+
+	BlockSize int // of a file that is made, in bytes: a power of two from 16384 to 262144; 0: 262144
 }
 
 // Driver is an open DuckDB database.
@@ -89,6 +91,9 @@ func (o Options) dsn() (string, error) {
 	}
 	if o.Threads > 0 {
 		set.Set("threads", strconv.Itoa(o.Threads))
+	}
+	if o.BlockSize > 0 {
+		set.Set("default_block_size", strconv.Itoa(o.BlockSize))
 	}
 	if o.Path == "" {
 		set.Set("temp_directory", filepath.Join(os.TempDir(), "twice-duckdb-"+uuid.NewString()))
