@@ -172,6 +172,10 @@ func (s *Source) BatchTime() time.Duration { return s.opts.time }
 
 // fetch asks each leader once for what comes at the partitions' offsets, and keeps it ahead.
 func (s *Source) fetch(ctx context.Context, at map[int32]int64, parts []int32) error {
+	return s.persist(ctx, func() error { return s.fetchOnce(ctx, at, parts) })
+}
+
+func (s *Source) fetchOnce(ctx context.Context, at map[int32]int64, parts []int32) error {
 	if s.leaders == nil {
 		if err := s.lead(ctx); err != nil {
 			return err

@@ -115,7 +115,10 @@ func (s *Source) load(ctx context.Context, b *Batch) ([]Poison, error) {
 			return err
 		}
 		for n, r := range b.records {
-			row := []driver.Value{int64(n), r.Topic, r.Partition, r.Offset, r.Timestamp.UnixMilli(), nil, nil, headers(r.Headers), nil}
+			row := []driver.Value{int64(n), r.Topic, r.Partition, r.Offset, r.Timestamp.UnixMilli(), nil, nil, nil, nil}
+			if s.names("_headers") {
+				row[7] = headers(r.Headers)
+			}
 			if why := s.fill(row, r); why != "" {
 				poison = append(poison, poisoned(r, why))
 				continue
@@ -155,13 +158,23 @@ func (s *Source) fill(row []driver.Value, r *kgo.Record) (why string) {
 	if r.Key != nil {
 		row[key] = string(r.Key)
 	}
-	row[value] = string(r.Value)
+	if s.names("_value") {
+		row[value] = string(r.Value)
+	}
 	if s.in.Kafka.Format != "csv" {
+		if !isObject(r.Value) {
+			return "it is not a JSON object"
+		}
 		row[doc] = exact(r.Value)
 		return ""
 	}
 	row[doc], why = s.csv(r.Value)
 	return why
+}
+
+func isObject(value []byte) bool {
+	begin := bytes.TrimLeft(value, " \t\r\n")
+	return len(begin) > 0 && begin[0] == '{' && json.Valid(value)
 }
 
 var number = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
@@ -269,10 +282,8 @@ func poisoned(r *kgo.Record, why string) Poison {
 
 // judge makes the table judged: the records with their fields and, of one that does not parse, why.
 func (s *Source) judge(ctx context.Context, b *Batch) ([]Poison, error) {
-	for _, query := range s.judgement() {
-		if _, err := s.parser.conn.ExecContext(ctx, query); err != nil {
-			return nil, err
-		}
+	if _, err := s.parser.conn.ExecContext(ctx, s.judgement()); err != nil {
+		return nil, err
 	}
 	rows, err := s.parser.conn.QueryContext(ctx, `SELECT "twice n", "twice why" FROM judged WHERE "twice why" IS NOT NULL`)
 	if err != nil {
@@ -291,45 +302,27 @@ func (s *Source) judge(ctx context.Context, b *Batch) ([]Poison, error) {
 	return poison, rows.Err()
 }
 
-// judgement is the SQL that judges: first whether the document is one, then its fields.
-func (s *Source) judgement() []string {
+// judgement is the SQL that judges the fields.
+func (s *Source) judgement() string {
 	declared := s.in.Kafka.Columns
-	if s.raw() {
-		return []string{`CREATE OR REPLACE TABLE judged AS SELECT *, CAST(NULL AS VARCHAR) AS "twice why" FROM records`}
+	if s.raw() || len(declared) == 0 {
+		return `CREATE OR REPLACE TABLE judged AS SELECT * EXCLUDE ("twice doc"), CAST(NULL AS VARCHAR) AS "twice why" FROM records`
 	}
-	shape, what := "OBJECT", "a JSON object"
-	if s.in.Kafka.Format == "csv" {
-		shape, what = "ARRAY", "a line of CSV"
-	}
-	wrong := fmt.Sprintf(`CASE WHEN NOT json_valid("twice doc") OR json_type("twice doc") <> '%s' THEN 'it is not %s' END`, shape, what)
-	var paths []string
-	for _, places := range s.paths() {
-		for _, path := range places {
-			paths = append(paths, engine.Literal(path))
-		}
-	}
-	list := "[" + strings.Join(paths, ", ") + "]"
-	if len(paths) == 0 {
-		return []string{"CREATE OR REPLACE TABLE judged AS SELECT *, " + wrong + ` AS "twice why" FROM records`}
-	}
-	read := fmt.Sprintf(`CREATE OR REPLACE TABLE read AS SELECT *, %[1]s AS "twice bad",
-		CASE WHEN "twice bad" IS NULL THEN json_extract_string("twice doc", %[2]s) END AS "twice f",
-		CASE WHEN "twice bad" IS NULL THEN json_exists("twice doc", %[2]s) END AS "twice e" FROM records`, wrong, list)
-	whys, fields := []string{`"twice bad"`}, []string{}
-	at := 0
+	var paths, fields, whys, absent []string
 	for i, places := range s.paths() {
 		c := declared[i]
 		var texts, there []string
-		for range places {
-			at++
-			texts = append(texts, fmt.Sprintf(`"twice f"[%d]`, at))
-			there = append(there, fmt.Sprintf(`"twice e"[%d]`, at))
+		for _, path := range places {
+			paths = append(paths, engine.Literal(path))
+			texts = append(texts, fmt.Sprintf(`"twice f"[%d]`, len(paths)))
+			there = append(there, fmt.Sprintf(`"twice e"[%d]`, len(paths)))
 		}
 		text := texts[0]
 		if len(texts) > 1 {
 			text = "coalesce(" + strings.Join(texts, ", ") + ")"
 		}
 		if !c.Optional {
+			absent = append(absent, text+" IS NULL")
 			whys = append(whys, fmt.Sprintf("CASE WHEN NOT (%s) THEN %s END", strings.Join(there, " OR "),
 				engine.Literal("it has no field "+c.Name)))
 		}
@@ -339,9 +332,13 @@ func (s *Source) judgement() []string {
 		}
 		fields = append(fields, value+" AS "+engine.Ident(c.Name))
 	}
-	return []string{read, fmt.Sprintf(
-		`CREATE OR REPLACE TABLE judged AS SELECT * EXCLUDE ("twice f", "twice e", "twice bad"), %s, coalesce(%s) AS "twice why" FROM read`,
-		strings.Join(fields, ", "), strings.Join(append(whys, "NULL"), ", "))}
+	list := "[" + strings.Join(paths, ", ") + "]"
+	// Whether a field is there matters, and is looked at, only where its value is NULL.
+	return fmt.Sprintf(`CREATE OR REPLACE TABLE judged AS
+		WITH f AS (SELECT *, json_extract_string("twice doc", %[1]s) AS "twice f" FROM records),
+		e AS (SELECT *, CASE WHEN %[2]s THEN json_exists("twice doc", %[1]s) END AS "twice e" FROM f)
+		SELECT * EXCLUDE ("twice doc", "twice f", "twice e"), %[3]s, coalesce(%[4]s) AS "twice why" FROM e`,
+		list, strings.Join(append(absent, "FALSE"), " OR "), strings.Join(fields, ", "), strings.Join(append(whys, "NULL"), ", "))
 }
 
 var whole = regexp.MustCompile(`(?i)^u?(tiny|small|big|huge)?int(eger)?[0-9]*$`)
@@ -379,6 +376,17 @@ func (s *Source) paths() [][]string {
 	return all
 }
 
+// names says whether the SELECT names a column that every record has.
+func (s *Source) names(column string) bool {
+	if s.named == nil {
+		s.named = map[string]bool{}
+		for _, name := range twice.RecordColumns {
+			s.named[name] = regexp.MustCompile(`(?i)\b` + name + `\b`).MatchString(s.p.SQL)
+		}
+	}
+	return s.named[column]
+}
+
 // columns lists the relation's columns: the value's fields, and of what every record has that which the SELECT names, so that
 // a star means the fields.
 func (s *Source) columns() []string {
@@ -389,10 +397,11 @@ func (s *Source) columns() []string {
 		}
 	}
 	for _, name := range twice.RecordColumns {
-		switch named := regexp.MustCompile(`(?i)\b` + name + `\b`).MatchString(s.p.SQL); {
-		case named && name == "_timestamp":
+		switch {
+		case !s.names(name):
+		case name == "_timestamp":
 			list = append(list, `make_timestamptz("twice ms" * 1000) AS _timestamp`)
-		case named:
+		default:
 			list = append(list, name)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -32,6 +33,7 @@ type Source struct {
 	ahead   map[int32]*span // fetched, but in no batch yet
 
 	parser *parser
+	named  map[string]bool // of the columns that every record has, those that the SELECT names
 }
 
 // Open prepares a client; it connects when it is first asked something. dir is the project's folder.
@@ -81,7 +83,29 @@ func (l Log) Partitions() []int32 {
 }
 
 // Log asks the broker.
-func (s *Source) Log(ctx context.Context) (Log, error) {
+func (s *Source) Log(ctx context.Context) (log Log, err error) {
+	err = s.persist(ctx, func() error { log, err = s.log(ctx); return err })
+	return log, err
+}
+
+// persist calls f again while the brokers cannot be reached, for as long as they may be away. The client itself gives up
+// at once where nobody listens.
+func (s *Source) persist(ctx context.Context, f func() error) error {
+	began := time.Now()
+	for {
+		err := f()
+		if err == nil || !unreachable(err) || time.Since(began) > s.opts.retry {
+			return err
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+func (s *Source) log(ctx context.Context) (Log, error) {
 	log := Log{Parts: map[int32]Part{}}
 	topic := s.in.Kafka.Topic
 	if err := s.lead(ctx); err != nil {
