@@ -16,12 +16,16 @@ import (
 	"github.com/twice-data/twice/engine/postgres/pgtest"
 )
 
+// built is the folder of the program; empty: no test has asked for it.
+var built string
+
 // program builds the program once for all tests: its children are what prove kills.
 var program = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "prove-test-")
 	if err != nil {
 		return "", err
 	}
+	built = dir
 	path := filepath.Join(dir, "twice")
 	out, err := exec.Command("go", "build", "-o", path, "../cmd/twice").CombinedOutput()
 	if err != nil {
@@ -32,8 +36,8 @@ var program = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if path, err := program(); err == nil {
-		os.RemoveAll(filepath.Dir(path))
+	if built != "" {
+		os.RemoveAll(built)
 	}
 	os.Exit(code)
 }

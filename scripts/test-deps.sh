@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the tests need: a PostgreSQL server (14 or later) and a MariaDB server from the machine's packages, and
+# Installs what the tests need: a PostgreSQL server (14 or later) and a MariaDB server and Chromium from the machine's packages, and
 # Apache Kafka's jars from Maven Central into the user's cache. It does nothing, quickly, when they are there, and changes nothing when it
 # may not install: the tests then say that they skip.
 set -eu
@@ -47,6 +47,15 @@ mariadb() {
 	[ -z "$denied" ] || rm -f /usr/sbin/policy-rc.d
 }
 
+chromium() {
+	command -v chromium >/dev/null 2>&1 && return 0
+	if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+		echo "Chromium is missing; install it (Debian: apt-get install chromium) to run the test that looks at a report" >&2
+		return 0
+	fi
+	install chromium || echo "Chromium cannot be installed; the test that looks at a report will skip" >&2
+}
+
 # kafka leaves its jars in a folder that stream/kafkatest looks for; it is there completely or not at all.
 kafka() {
 	jars="${XDG_CACHE_HOME:-$HOME/.cache}/twice-test/kafka-3.9.1"
@@ -66,4 +75,5 @@ kafka() {
 
 postgres
 mariadb
+chromium
 kafka
