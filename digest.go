@@ -12,9 +12,9 @@ import (
 //
 // What does not count, and why: words about the pipeline (description, tags, owner, waivers) and places in files; begin
 // and end, which decide which windows exist and not what is in them; lookback and batch_size, which decide when and
-// together with what a window is done; checks and allow_empty, which decide whether rows may become visible and not
-// which; addresses and secrets of sources, which differ between machines that run the same code. The bytes that a source
-// gives are the manifest's to identify.
+// together with what a window is done; checks, allow_empty and on_error, which decide whether rows may become visible and
+// not which; addresses and secrets of sources, which differ between machines that run the same code. The bytes that a
+// source gives are the manifest's to identify.
 func (p *Pipeline) Digest() string {
 	c := code{
 		SQL: Canonical(p.SQL), Table: p.Table.String(), Write: p.Write, TimeColumn: p.TimeColumn,
@@ -83,7 +83,7 @@ func (in *Input) code() inputCode {
 		c.From = []string{in.HTTP.URL, in.HTTP.Records, in.HTTP.Next, in.HTTP.Page}
 		c.Reader = in.HTTP.Reader
 	case in.Kafka != nil:
-		c.From, c.Reader = []string{in.Kafka.Topic, in.Kafka.OnError}, in.Kafka.Reader
+		c.From, c.Reader = []string{in.Kafka.Topic}, in.Kafka.Reader
 	}
 	return c
 }

@@ -21,7 +21,7 @@ func TestStreamPoison(t *testing.T) {
 			f.expect("SELECT count(*) FROM information_schema.tables WHERE table_name = 't'", "0")
 
 			f.pipeline(story{input: "on_error: quarantine"})
-			if r := f.must("run", "--force"); !strings.Contains(r.stdout, "7 records did not parse") {
+			if r := f.must("run"); !strings.Contains(r.stdout, "7 records did not parse") {
 				t.Errorf("nothing is said of the records:\n%s", r.stdout)
 			}
 			f.expect(everyEvent, once(2))
@@ -36,8 +36,12 @@ func TestStreamPoison(t *testing.T) {
 }
 
 func TestStreamPoisonSkipped(t *testing.T) {
-	f := newFlow(t, "duckdb", 1, story{input: "on_error: skip"})
+	f := newFlow(t, "duckdb", 1, story{})
+	f.produce(poison[6])
+	f.must("run")
 	f.produce(poison...)
+	f.refused(1, []string{"run"}, "does not parse")
+	f.pipeline(story{input: "on_error: skip"}) // is no change of the code
 	if r := f.must("run"); !strings.Contains(r.stdout, "5 records did not parse: on_error: skip") {
 		t.Errorf("nothing is said of the records:\n%s", r.stdout)
 	}
