@@ -38,7 +38,7 @@ func (l *lab) child(ctx context.Context, w twice.Window, flags []string, env map
 	}
 	c := &child{cmd: exec.CommandContext(ctx, l.b.Binary, append(args, flags...)...)}
 	_, value := l.b.targets.address(l.target)
-	c.cmd.Env = append(os.Environ(), TargetVariable+"="+value, "TMPDIR="+l.temp)
+	c.cmd.Env = append(os.Environ(), TargetVariable+"="+value, CapturesVariable+"="+l.b.captures(), "TMPDIR="+l.temp)
 	for name, value := range env {
 		c.cmd.Env = append(c.cmd.Env, name+"="+value)
 	}

@@ -97,6 +97,7 @@ func (s *sitting) runner(o run.Options) *run.Runner {
 		DB: s.db, Project: s.b.family, Dir: s.folder, Env: s.b.Env, Me: s.b.Me, Command: "twice prove", Version: s.b.Version,
 		ID: fmt.Sprintf("prove-%s-%d", filepath.Base(s.temp), s.n), Temp: s.temp, Options: o,
 	}
+	r.Captures = Replay(s.b.captures(), s.b.Take)
 	if r.Now.IsZero() {
 		r.Now = s.b.Now
 	}

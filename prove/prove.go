@@ -27,6 +27,9 @@ type Options struct {
 	// read tables which no pipeline fills.
 	Peek func(context.Context) (engine.Driver, error)
 
+	// Take captures inputs that cannot be read twice; see run.Captures. Each window's are taken once.
+	Take Take
+
 	Binary  string // this program, for child processes
 	Me      ledger.Process
 	Version string

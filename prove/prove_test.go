@@ -221,6 +221,24 @@ func TestEachLawFindsWhatBreaksIt(t *testing.T) {
 	}
 }
 
+// A command that counts its own runs gives other rows each time: only captures that are taken once make laws hold.
+func TestCapturedInputsAreTakenOnce(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, duckdbFile)
+	s.write("count.sh", "echo x >>runs; echo \"{\\\"id\\\": 1, \\\"n\\\": $(wc -l <runs)}\"\n")
+	s.write("pipelines/p.sql", "/* @twice\nwrite: overwrite\ntime_column: day\nwindow: day\nbegin: 2026-01-01\nend: 2026-01-04\n"+
+		"inputs:\n  o: {command: {run: [sh, count.sh]}}\n*/\nselect $start::date as day, id, n from o\n")
+	for _, law := range []string{"repeat", "order", "crash", "clock"} {
+		if l := s.verdicts("--time", "10s", "--law", law)[law]; l.Verdict != "holds" {
+			t.Errorf("%s: %s: %s", law, l.Verdict, l.Reason)
+		}
+	}
+	runs, err := os.ReadFile(filepath.Join(s.dir, "runs"))
+	if err != nil || strings.Count(string(runs), "x") != 4*3 {
+		t.Errorf("the command ran %d times, for four proves of three windows: %v", strings.Count(string(runs), "x"), err)
+	}
+}
+
 func TestWhatAKilledProveLeavesIsRemoved(t *testing.T) {
 	t.Parallel()
 	s := newShop(t, duckdbFile)

@@ -70,6 +70,9 @@ func newScratch(ctx context.Context, o *Options) (*scratch, error) {
 	return sc, nil
 }
 
+// captures is where the inputs are kept that cannot be read twice.
+func (sc *scratch) captures() string { return filepath.Join(sc.root, "captures") }
+
 func (sc *scratch) remove(context.Context) { os.RemoveAll(sc.root) }
 
 // name is a new name inside the scratch.

@@ -13,8 +13,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/twice-data/twice"
+	"github.com/twice-data/twice/capture"
 	"github.com/twice-data/twice/engine"
 	"github.com/twice-data/twice/engine/duckdb"
+	"github.com/twice-data/twice/manifest"
 	"github.com/twice-data/twice/project"
 	"github.com/twice-data/twice/prove"
 )
@@ -126,12 +128,16 @@ func (a *app) proving(ctx context.Context, args []string) (*prove.Options, error
 	if err != nil {
 		return nil, err
 	}
+	dir := p.Dir // of the project, in which commands run
 	o := &prove.Options{
 		Project: p.Name, Dir: p.Dir, Target: t, Env: a.env, Binary: binary, Me: me(), Version: version, Now: a.now(),
 		Open: func(ctx context.Context, t project.Target) (engine.Driver, error) {
 			return openScratch(ctx, t, patience{wait: a.wait})
 		},
 		Peek: func(ctx context.Context) (engine.Driver, error) { return peek(ctx, t, a.wait) },
+		Take: func(ctx context.Context, s manifest.Store, p *twice.Pipeline, ws []twice.Window, tmp string) ([][]twice.Pin, error) {
+			return (&capture.Capturer{Dir: dir, Store: s}).Capture(ctx, p, ws, tmp)
+		},
 	}
 	if err := a.linked(ctx, p, o); err != nil {
 		return nil, err
