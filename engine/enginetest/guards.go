@@ -166,6 +166,8 @@ func faultEverywhere(b *bench, tell func() story) {
 		b.none("t__staging")
 		b.none("twice_stage")
 		b.none("twice_changes")
+		b.s.Close() // a server has room for so many sessions
+		b.db.Close()
 	}
 	b.Logf("%d faults, each followed by a clean run", points-1)
 	if points < 10 {
