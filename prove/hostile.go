@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/twice-data/twice"
+	"github.com/twice-data/twice/engine"
 	"github.com/twice-data/twice/run"
 )
 
@@ -191,7 +192,7 @@ func injected(ctx context.Context, b *bench, t *trials, in injection) (*Break, e
 		case bad != nil:
 			return s.refused(ctx, t, in, feeds, bad)
 		default:
-			return s.takenIn(ctx, in, feeds)
+			return s.takenIn(ctx, t, in, feeds)
 		}
 	})
 }
@@ -218,7 +219,7 @@ func (s *sitting) refused(ctx context.Context, t *trials, in injection, feeds []
 }
 
 // takenIn holds hostile rows that were taken in to a second run, and to one with the rows in another order.
-func (s *sitting) takenIn(ctx context.Context, in injection, feeds []feed) (*Break, error) {
+func (s *sitting) takenIn(ctx context.Context, t *trials, in injection, feeds []feed) (*Break, error) {
 	first, err := s.full(ctx)
 	if err != nil {
 		return nil, err
@@ -226,6 +227,14 @@ func (s *sitting) takenIn(ctx context.Context, in injection, feeds []feed) (*Bre
 	if len(first.lies) > 0 {
 		return &Break{Inputs: -1, Found: first.lies[0]}, nil
 	}
+	found, err := s.doubtfulKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if found != "" {
+		return stepped(&Break{Inputs: -1, Found: found}, "put into the input: "+in.name, "run"), nil
+	}
+	t.note(in.name + ": " + s.account(first))
 	again := func(step string) (*Break, error) {
 		if bad, err := s.all(ctx, run.Options{Force: true}); err != nil || bad != nil {
 			return failed(bad), err
@@ -268,6 +277,50 @@ func (s *sitting) takenIn(ctx context.Context, in injection, feeds []feed) (*Bre
 	}
 	br, err := s.compared(ctx)
 	return stepped(br, "put into the input: "+in.name, "run", "put the right input back and run"), err
+}
+
+// account says where a row has gone that was taken in.
+func (s *sitting) account(st *state) string {
+	switch more := st.Table.Rows - s.b.clean.Table.Rows; {
+	case st.equal(s.b.clean):
+		return "the SELECT leaves it out"
+	case more > 0:
+		return fmt.Sprintf("kept, %s more", counted(int(more), "row"))
+	case more < 0:
+		return fmt.Sprintf("the SELECT gives %s less with it", counted(int(-more), "row"))
+	default:
+		return "it changes rows, their number stays"
+	}
+}
+
+// doubtfulKeys says which of a merge's rows have no key of their own: no later run can find them by it.
+func (s *sitting) doubtfulKeys(ctx context.Context) (string, error) {
+	if s.b.p.Write != twice.Merge {
+		return "", nil
+	}
+	ses, err := s.db.Session(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer ses.Close()
+	var null []string
+	for _, k := range s.b.p.UniqueKey {
+		null = append(null, engine.Ident(k)+" IS NULL")
+	}
+	key, table := engine.Idents("", s.b.p.UniqueKey), s.db.Name(s.b.p.Table)
+	var nulls, doubles int64
+	err = ses.Row(ctx, "keys", fmt.Sprintf("SELECT (SELECT count(*) FROM %s WHERE %s), (SELECT count(*) FROM (SELECT %s FROM %s GROUP BY %s HAVING count(*) > 1) AS d)",
+		table, strings.Join(null, " OR "), key, table, key), &nulls, &doubles)
+	switch {
+	case err != nil:
+		return "", err
+	case nulls > 0:
+		return fmt.Sprintf("the table holds %s with NULL in the unique_key", counted(int(nulls), "row")), nil
+	case doubles > 0:
+		return fmt.Sprintf("the table holds more than one row of %s", counted(int(doubles), "key")), nil
+	default:
+		return "", nil
+	}
 }
 
 // full is the table's state with its rows.
