@@ -97,6 +97,7 @@ func (s *Session) Raw(ctx context.Context, name string, f func(conn any) error) 
 
 // Exec runs one statement under a name and returns the number of rows it changed.
 func (s *Session) Exec(ctx context.Context, name, query string, args ...any) (int64, error) {
+	query = tampered(ctx, s, name, query)
 	var n int64
 	err := s.do(name, func() error {
 		res, err := s.conn.ExecContext(ctx, query, args...)
@@ -112,6 +113,7 @@ func (s *Session) Exec(ctx context.Context, name, query string, args ...any) (in
 
 // Query runs one SELECT under a name and calls scan for each row.
 func (s *Session) Query(ctx context.Context, name, query string, scan func(*sql.Rows) error, args ...any) error {
+	query = tampered(ctx, s, name, query)
 	return s.do(name, func() error {
 		rows, err := s.conn.QueryContext(ctx, query, args...)
 		if err != nil {

@@ -32,6 +32,7 @@ type bench struct {
 	lost     []string // windows that the clean run did not commit, and why
 
 	old    *lab     // see outdated; nil: not made yet
+	before *state   // of old
 	points []point  // of a clean run of one window
 	walk   []string // its statements
 	tables []string // that are there after it

@@ -56,6 +56,9 @@ func (b *bench) outdated(ctx context.Context) (*lab, error) {
 	if _, err := s.each(ctx, run.Options{Force: force}, windows); err != nil {
 		return nil, err
 	}
+	if b.before, err = s.look(ctx); err != nil {
+		return nil, err
+	}
 	b.old = l
 	return l, nil
 }
@@ -208,7 +211,10 @@ func (l *lab) recovered(ctx context.Context, point string) (*Break, error) {
 	if err != nil {
 		return nil, err
 	}
-	br, err := s.together(ctx, run.Options{})
+	br, err := s.halfway(ctx)
+	if err == nil && br == nil {
+		br, err = s.together(ctx, run.Options{})
+	}
 	if err == nil && br == nil {
 		err = s.residue(ctx, point)
 	}
@@ -221,6 +227,23 @@ func (l *lab) recovered(ctx context.Context, point string) (*Break, error) {
 		l.b.left(point, "the file .tmp beside the target")
 	}
 	return br, err
+}
+
+// halfway holds what a killed run has left against the rows before it and those after it: it must be one of them, and the
+// receipts must be those of these rows. The run that follows may hide it, and somebody may have read it by then.
+func (s *sitting) halfway(ctx context.Context) (*Break, error) {
+	st, err := s.state(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(st.lies) > 0:
+		return &Break{Inputs: -1, Found: "before the next run " + st.lies[0]}, nil
+	case !st.equal(s.b.before) && !st.equal(s.b.clean):
+		return &Break{Inputs: -1, Found: fmt.Sprintf("before the next run the table holds %s, which are neither the %d before nor the %d after",
+			counted(int(st.Table.Rows), "row"), s.b.before.Table.Rows, s.b.clean.Table.Rows)}, nil
+	default:
+		return nil, nil
+	}
 }
 
 // residue looks for tables and leases that a clean run does not leave.

@@ -47,6 +47,9 @@ func (s *sitting) state(ctx context.Context) (*state, error) {
 	if ok, err := ledger.Exists(ctx, ses); err != nil || !ok {
 		return st, err
 	}
+	if err := s.unrecorded(ctx, ses, st); err != nil {
+		return nil, err
+	}
 	everything := func(twice.Window) bool { return true }
 	err = run.Verify(ctx, ses, []*twice.Pipeline{s.b.p}, everything, func(p *twice.Pipeline, w twice.Window, d *run.Drift) {
 		if d != nil {
@@ -61,6 +64,21 @@ func (s *sitting) state(ctx context.Context) (*state, error) {
 		st.rows, err = readRows(ctx, ses, s.b.p.Table)
 	}
 	return st, err
+}
+
+// unrecorded notes receipts that name a manifest which the ledger does not have: what they were made from is lost.
+func (s *sitting) unrecorded(ctx context.Context, ses *engine.Session, st *state) error {
+	receipts, err := ledger.Load(ctx, ses, []string{s.b.p.Name})
+	if err != nil {
+		return err
+	}
+	recorded, err := ledger.RecordedOf(ctx, ses, s.b.p.Name)
+	for key, r := range receipts[s.b.p.Name] {
+		if err == nil && recorded[key].Committed == nil {
+			st.lies = append(st.lies, fmt.Sprintf("the receipt of %s names a manifest that was never recorded", r.Window))
+		}
+	}
+	return err
 }
 
 func (s *sitting) fingerprints(ctx context.Context, ses *engine.Session) (*state, error) {
