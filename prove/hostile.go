@@ -142,11 +142,9 @@ func (s *sheet) widen(name string) {
 }
 
 func (s *sheet) rename(names []string) {
-	before := s.head[:len(s.head)-len(lastLine(s.head))]
+	var before []byte
 	if i := strings.LastIndex(strings.TrimRight(string(s.head), "\r\n"), "\n"); i >= 0 {
 		before = s.head[:i+1]
-	} else {
-		before = nil
 	}
 	s.head = append(slices.Clone(before), s.row(names)...)
 	s.names = names

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -55,6 +56,9 @@ func read(t *testing.T, s *Source, values ...string) (rows, whys []string) {
 			t.Fatal(err)
 		}
 		rows = append(rows, text)
+	}
+	if err := found.Err(); err != nil {
+		t.Fatal(err)
 	}
 	for _, p := range poison {
 		whys = append(whys, fmt.Sprintf("%d: %s", p.Offset, p.Why))
@@ -164,7 +168,7 @@ func TestBatchesCoverTheirRangesOnce(t *testing.T) {
 			for p, o := range at {
 				from[p] = o
 			}
-			b, err := s.Fetch(nil, from, until) // everything is there: nothing is asked
+			b, err := s.Fetch(context.Background(), from, until) // everything is there: nothing is asked
 			if err != nil {
 				t.Fatal(err)
 			}
