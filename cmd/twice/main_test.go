@@ -18,6 +18,9 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
+	// A program that is built with the race detector waits a second before it exits, so that late reports come out. Here
+	// thousands of them are started.
+	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	os.Exit(m.Run())
 }
 
