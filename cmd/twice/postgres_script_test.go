@@ -15,8 +15,9 @@ import (
 func TestPostgresScript(t *testing.T) {
 	const visitor, password = "visitor_of_scripts", "s3cret-p4ss"
 	server := pgtest.Start(t)
-	server.Exec(t, "postgres", "CREATE ROLE password_required; CREATE ROLE "+visitor+" LOGIN PASSWORD '"+password+"' IN ROLE password_required")
-	t.Cleanup(func() { server.Exec(t, "postgres", "DROP ROLE "+visitor+", password_required") })
+	server.Exec(t, "postgres", "DO $$BEGIN CREATE ROLE password_required; EXCEPTION WHEN duplicate_object THEN NULL; END$$; "+
+		"CREATE ROLE "+visitor+" LOGIN PASSWORD '"+password+"' IN ROLE password_required")
+	t.Cleanup(func() { server.Exec(t, "postgres", "DROP ROLE "+visitor) })
 	t.Run("stories", func(t *testing.T) {
 		testscript.Run(t, testscript.Params{
 			Dir:                 "testdata/postgres",
