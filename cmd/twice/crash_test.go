@@ -148,7 +148,7 @@ func (w *world) noResidue(how string) {
 }
 
 // bigRows is more than a row group: from that size on, a commit of this DuckDB that dies half-way can lose its atomicity
-// unless the WAL is kept empty (see engine/duckdb).
+// unless it goes past the WAL (see engine/duckdb).
 const bigRows = 400_000
 
 func bigWorld(t *testing.T) *world {
