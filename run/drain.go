@@ -1,0 +1,129 @@
+package run
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/twice-data/twice"
+	"github.com/twice-data/twice/ledger"
+	"github.com/twice-data/twice/stream"
+)
+
+// drain reads a stream batch by batch up to the ends that the plan saw.
+func (r *Runner) drain(ctx context.Context, st Step, slots chan struct{}, events func(Event)) {
+	slots <- struct{}{}
+	defer func() { <-slots }()
+	f := st.flow
+	fail := func(err error, began time.Time) {
+		e := st.event()
+		e.Status, e.Err, e.Took = twice.Failed, r.relative(twice.AsError(err)), time.Since(began)
+		if e.Err.Blocked {
+			e.Status = twice.Blocked
+		}
+		r.note(st.Pipeline, st.Window, e.Status)
+		events(e)
+	}
+	began := time.Now()
+	if err := r.retry(ctx, func() error { return r.start(ctx, st.Pipeline, f) }); err != nil {
+		fail(err, began)
+		return
+	}
+	did := false
+	for next := f.next(); len(next) > 0 || f.reset; next = f.next() {
+		if r.stopping(ctx) {
+			return // what is committed is committed; the next run goes on
+		}
+		began = time.Now()
+		b, err := r.fetch(ctx, f, next)
+		var e Event
+		if err == nil {
+			e, err = r.slice(ctx, st, b)
+		}
+		if err != nil && twice.AsError(err).Code == "lease-lost" && !f.reset {
+			if err = r.reload(ctx, st.Pipeline, f); err == nil {
+				continue
+			}
+		}
+		if err != nil && b == nil && r.stopping(ctx) {
+			return
+		}
+		if err != nil {
+			fail(err, began)
+			return
+		}
+		f.reset, did = false, true
+		e.Took = time.Since(began)
+		events(e)
+		if r.Monitor {
+			f.topic.monitor(ctx, b.Next())
+		}
+	}
+	if !did {
+		e := st.event()
+		e.Status = twice.Unchanged // others have read it in the meantime
+		events(e)
+	}
+}
+
+// fetch chooses the next batch. A run that should stop does not wait for more.
+func (r *Runner) fetch(ctx context.Context, f *flow, next map[int32]int64) (*stream.Batch, error) {
+	if r.stop != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(r.stop, cancel)()
+	}
+	return f.topic.Fetch(ctx, next, f.until)
+}
+
+func (t *Topic) monitor(ctx context.Context, next map[int32]int64) {
+	if t.member != nil {
+		t.member.Monitor(ctx, next)
+		return
+	}
+	t.Monitor(ctx, next)
+}
+
+// start makes the positions exist and keeps the accepted losses, in a transaction of its own before the first batch. A
+// full refresh keeps its losses with its first batch.
+func (r *Runner) start(ctx context.Context, p *twice.Pipeline, f *flow) error {
+	s, err := r.DB.Session(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return s.Tx(ctx, func() error {
+		if f.reset {
+			return nil
+		}
+		at, err := ledger.Positions(ctx, s, p.Name)
+		if err != nil {
+			return err
+		}
+		open := slices.DeleteFunc(slices.Clone(f.losses), func(l ledger.Loss) bool {
+			return at[l.Partition].Next == l.To && at[l.Partition].TopicID == f.id // by a try whose answer was lost
+		})
+		if err := ledger.Accept(ctx, s, p.Name, f.id, open, r.ID); err != nil {
+			return err
+		}
+		var missing []ledger.Position
+		for _, pos := range f.positions() {
+			if _, ok := at[pos.Partition]; !ok {
+				missing = append(missing, pos)
+			}
+		}
+		return ledger.Begin(ctx, s, p.Name, missing, r.ID)
+	})
+}
+
+// reload takes the positions from the ledger after somebody else has moved them.
+func (r *Runner) reload(ctx context.Context, p *twice.Pipeline, f *flow) error {
+	s, err := r.DB.Session(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	f.at, err = ledger.Positions(ctx, s, p.Name)
+	return err
+}

@@ -1,0 +1,214 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/twice-data/twice"
+	"github.com/twice-data/twice/engine"
+	"github.com/twice-data/twice/ledger"
+	"github.com/twice-data/twice/stream"
+)
+
+// slice writes one batch: its manifest first, and then rows, quarantine, positions and receipt in one transaction.
+func (r *Runner) slice(ctx context.Context, st Step, b *stream.Batch) (Event, error) {
+	e := st.event()
+	f := st.flow
+	tmp, err := os.MkdirTemp(r.Temp, "stream-*")
+	if err != nil {
+		return e, err
+	}
+	defer os.RemoveAll(tmp)
+	rel, poison, err := f.topic.Relation(ctx, b, tmp)
+	if err != nil {
+		return e, err
+	}
+	if err := f.poisoned(st.Pipeline, poison); err != nil {
+		return e, err
+	}
+	st.Manifest = twice.Manifest{Inputs: []twice.Pin{{Name: f.in.Name, Kind: f.in.Kind(), Offsets: b.Spans}}}
+	w := &slicing{Runner: r, st: st, flow: f, batch: b, rel: rel, poison: poison}
+	if err := r.retry(ctx, func() error { return w.try(ctx) }); err != nil {
+		return e, err
+	}
+	for part, to := range b.Next() {
+		at := f.at[part]
+		at.Next = to
+		f.at[part] = at
+	}
+	r.mu.Lock()
+	r.state.Put(w.receipt)
+	r.mu.Unlock()
+	e.Status, e.Rows, e.Changed, e.Fingerprint = twice.Committed, w.receipt.Fingerprint.Rows, w.receipt.Changed, w.receipt.Fingerprint
+	e.Warnings, e.Offsets, e.Poison = w.warnings, b.Spans, len(poison)
+	return e, nil
+}
+
+// poisoned is an error where a record that does not parse is one.
+func (f *flow) poisoned(p *twice.Pipeline, poison []stream.Poison) error {
+	if len(poison) == 0 || f.in.Kafka.OnError != "fail" {
+		return nil
+	}
+	first := poison[0]
+	const shown = 200
+	text := fmt.Sprintf("%q", first.Bytes[:min(shown, len(first.Bytes))])
+	more := ""
+	if n := len(poison) - 1; n > 0 {
+		more = fmt.Sprintf(" (and %d more in this batch)", n)
+	}
+	return twice.Errorf("poison-record", "the record at offset %d of partition %d of %s does not parse: %s%s: %s",
+		first.Offset, first.Partition, f.in.Kafka.Topic, first.Why, more, text).At(p.File, f.in.Line).
+		WithNext("on_error: quarantine keeps such records in twice.quarantine and goes on; on_error: skip goes on without them")
+}
+
+// slicing is one batch on its way into the target.
+type slicing struct {
+	*Runner
+	st     Step
+	flow   *flow
+	batch  *stream.Batch
+	rel    engine.Relation
+	poison []stream.Poison
+
+	receipt  *twice.Receipt
+	warnings []engine.Violation
+}
+
+// try writes the batch, unless a try whose answer was lost already has.
+func (w *slicing) try(ctx context.Context) error {
+	s, err := w.DB.Session(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if done, err := w.done(ctx, s); done || err != nil {
+		return err
+	}
+	p := w.st.Pipeline
+	if err := s.Tx(ctx, func() error {
+		return ledger.Record(ctx, s, w.ID, p.Name, []twice.Window{w.st.Window}, w.st.Manifest)
+	}); err != nil {
+		return err
+	}
+	job, err := w.job(ctx, s)
+	if err != nil {
+		return err
+	}
+	o, err := s.Write(ctx, job)
+	if err != nil {
+		return err
+	}
+	w.warnings = o.Warnings
+	done, err := w.done(ctx, s)
+	if err == nil && !done {
+		err = twice.Errorf("commit-lost", "the engine answered COMMIT without an error, but the offsets are where they were").
+			WithNext("run again; if it happens again, look at the target's own log")
+	}
+	return err
+}
+
+// done says whether this run has moved the positions to the batch's end, and then reads the receipt.
+func (w *slicing) done(ctx context.Context, s *engine.Session) (bool, error) {
+	at, err := ledger.Positions(ctx, s, w.st.Pipeline.Name)
+	if err != nil {
+		return false, err
+	}
+	if len(w.batch.Spans) == 0 {
+		r, err := ledger.Find(ctx, s, w.st.Pipeline.Name, w.st.Window)
+		w.receipt = r
+		return err == nil && r != nil && r.Run == w.ID && r.Manifest == w.st.Manifest.Digest(), err
+	}
+	for _, sp := range w.batch.Spans {
+		if pos := at[sp.Partition]; pos.Next != sp.To || pos.Run != w.ID {
+			return false, nil
+		}
+	}
+	if w.receipt, err = ledger.Find(ctx, s, w.st.Pipeline.Name, w.st.Window); err == nil && w.receipt == nil {
+		err = fmt.Errorf("the ledger has offsets of %s and no receipt", w.st.Pipeline.Name)
+	}
+	return err == nil, err
+}
+
+func (w *slicing) job(ctx context.Context, s *engine.Session) (*engine.Job, error) {
+	p := *w.st.Pipeline
+	p.SQL = collapse(&p)
+	before, err := s.DB().Columns(ctx, s, p.Table)
+	if err != nil {
+		return nil, err
+	}
+	job := &engine.Job{
+		Pipeline: &p, Windows: []twice.Window{w.st.Window}, Relations: []engine.Relation{w.rel}, Reset: w.flow.reset, Final: true,
+	}
+	job.Fence = func(ctx context.Context, s *engine.Session) error {
+		if err := ledger.Turn(ctx, s, &p); err != nil {
+			return err
+		}
+		if len(before) == 0 {
+			now, err := s.DB().Columns(ctx, s, p.Table)
+			if err != nil {
+				return err
+			}
+			if len(now) > 0 {
+				return twice.Errorf("serialization", "another process made the table %s at the same moment", p.Table)
+			}
+		}
+		if w.flow.reset {
+			if err := w.rewind(ctx, s, &p); err != nil {
+				return err
+			}
+		}
+		return ledger.Advance(ctx, s, p.Name, w.batch.Spans, w.ID)
+	}
+	total, err := ledger.TotalOf(ctx, s, p.Table)
+	if err != nil {
+		return nil, err
+	}
+	if total != nil {
+		job.Known = total.Columns
+	}
+	job.Receipt = func(ctx context.Context, s *engine.Session, o *engine.Outcome) error {
+		if w.flow.in.Kafka.OnError == "quarantine" && len(w.poison) > 0 {
+			rejects := make([]ledger.Reject, len(w.poison))
+			for i, p := range w.poison {
+				rejects[i] = ledger.Reject(p)
+			}
+			if err := ledger.Quarantine(ctx, s, p.Name, w.flow.in.Kafka.Topic, rejects, w.ID); err != nil {
+				return err
+			}
+		}
+		return w.receipts(ctx, s, w.st.Pipeline, []Step{w.st}, nil, o)
+	}
+	return job, nil
+}
+
+// rewind begins a full refresh: in the transaction of its first batch.
+func (w *slicing) rewind(ctx context.Context, s *engine.Session, p *twice.Pipeline) error {
+	if err := ledger.Forget(ctx, s, p.Name); err != nil {
+		return err
+	}
+	if err := ledger.Keep(ctx, s, p.Name, w.flow.losses, w.ID); err != nil {
+		return err
+	}
+	return ledger.Rewind(ctx, s, p.Name, w.flow.positions(), w.ID)
+}
+
+// collapse makes one row of the rows of a batch that are equal, as a producer that sends again makes them, and of a key's
+// rows keeps those of the largest version. Between batches the merge does the same, so that it does not matter where a
+// batch is cut. What NULL has no answer to is left for the guards.
+func collapse(p *twice.Pipeline) string {
+	q := "WITH twice_given AS (" + p.SQL + "\n) SELECT DISTINCT * FROM twice_given"
+	if p.Version == "" {
+		return q
+	}
+	version, keys := engine.Ident(p.Version), make([]string, len(p.UniqueKey))
+	conds := []string{"g." + version + " IS NULL"}
+	for i, k := range p.UniqueKey {
+		keys[i] = engine.Ident(k)
+		conds = append(conds, "g."+keys[i]+" IS NULL")
+	}
+	key := strings.Join(keys, ", ")
+	return fmt.Sprintf("%s AS g WHERE %s OR (%s, %s) IN (SELECT %s, max(%s) FROM twice_given GROUP BY %s)", q,
+		strings.Join(conds, " OR "), "g."+strings.Join(keys, ", g."), "g."+version, key, version, key)
+}
