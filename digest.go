@@ -84,6 +84,11 @@ func (in *Input) code() inputCode {
 		c.Reader = in.HTTP.Reader
 	case in.Kafka != nil:
 		c.From, c.Reader = []string{in.Kafka.Topic}, in.Kafka.Reader
+	case in.Log != nil:
+		c.From, c.Reader = []string{in.Log.Topic}, in.Log.Reader
+		if in.Log.Envelope {
+			c.From = append(c.From, "envelope")
+		}
 	}
 	return c
 }

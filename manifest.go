@@ -15,7 +15,7 @@ type Manifest struct {
 // Pin is what one input resolved to.
 type Pin struct {
 	Name      string       `json:"name"`
-	Kind      string       `json:"kind"` // "files", "pipeline", "table", "postgres", "mysql", "command", "http", "kafka"
+	Kind      string       `json:"kind"` // "files", "pipeline", "table", "postgres", "mysql", "command", "http", "kafka", "log"
 	Files     []File       `json:"files,omitempty"`
 	Upstreams []Upstream   `json:"upstreams,omitempty"`
 	Capture   *File        `json:"capture,omitempty"` // the captured bytes, by their SHA-256

@@ -98,9 +98,11 @@ type Input struct {
 	Command  *CommandInput
 	HTTP     *HTTPInput
 	Kafka    *KafkaInput
+	Log      *LogInput
 }
 
-// Kind names the source as the header does: "files", "table", "postgres", "mysql", "command", "http", "kafka".
+// Kind names the source as the header does: "files", "table", "postgres", "mysql", "command", "http", "kafka",
+// "log".
 func (in *Input) Kind() string {
 	switch {
 	case in.Files != nil:
@@ -115,6 +117,8 @@ func (in *Input) Kind() string {
 		return "http"
 	case in.Kafka != nil:
 		return "kafka"
+	case in.Log != nil:
+		return "log"
 	default:
 		return ""
 	}
@@ -191,10 +195,13 @@ type HTTPInput struct {
 // KafkaInput is a topic, read by offset ranges.
 type KafkaInput struct {
 	Brokers []string
-	Topic   string
-	OnError string // a record that does not parse: "fail" (default), "quarantine" or "skip"
-	Options map[string]string
-	Reader
+	Records
+}
+
+// LogInput is a log on disk that other programs append to, read by offset ranges.
+type LogInput struct {
+	Envelope bool // a line is a record with its key and its time, not just a value
+	Records
 }
 
 // Check is a condition on the rows about to become visible. Exactly one of its conditions is set.

@@ -25,6 +25,7 @@ type Position struct {
 // Loss is a gap that somebody has accepted: the stream goes on at To although From was next.
 type Loss struct {
 	Topic     string
+	TopicID   string // with which the stream goes on; empty: the partition is gone
 	Partition int32
 	From, To  int64
 	Cause     string // "expired", "truncated", "recreated"
@@ -140,15 +141,18 @@ func Keep(ctx context.Context, s *engine.Session, pipeline string, losses []Loss
 	return nil
 }
 
-// Accept keeps losses and moves the positions over them, inside a transaction of the caller.
-func Accept(ctx context.Context, s *engine.Session, pipeline, topicID string, losses []Loss, run string) error {
+// Accept keeps losses and moves the positions over them, or forgets those of partitions that are gone, inside a transaction of the caller.
+func Accept(ctx context.Context, s *engine.Session, pipeline string, losses []Loss, run string) error {
 	if err := Keep(ctx, s, pipeline, losses, run); err != nil {
 		return err
 	}
 	for _, l := range losses {
-		n, err := s.Exec(ctx, "skip", fmt.Sprintf(
-			"UPDATE twice.offsets SET topic_id = %s, next_offset = %d, run = %s WHERE pipeline = %s AND topic = %s AND part = %d AND next_offset = %d",
-			engine.Literal(topicID), l.To, engine.Literal(run), engine.Literal(pipeline), engine.Literal(l.Topic), l.Partition, l.From))
+		query := fmt.Sprintf("UPDATE twice.offsets SET topic_id = %s, next_offset = %d, run = %s", engine.Literal(l.TopicID), l.To, engine.Literal(run))
+		if l.TopicID == "" {
+			query = "DELETE FROM twice.offsets"
+		}
+		n, err := s.Exec(ctx, "skip", fmt.Sprintf("%s WHERE pipeline = %s AND topic = %s AND part = %d AND next_offset = %d",
+			query, engine.Literal(pipeline), engine.Literal(l.Topic), l.Partition, l.From))
 		if err != nil {
 			return err
 		}

@@ -178,8 +178,8 @@ func (c *checker) usesWindow() bool {
 		case in.Files != nil && usesTemplate(in.Files.Path),
 			in.HTTP != nil && usesTemplate(in.HTTP.URL),
 			in.Database != nil && usesParam(in.Database.Query),
-			in.Command != nil, // it gets the window in its environment
-			in.Kafka != nil:   // its windows are offsets
+			in.Command != nil,   // it gets the window in its environment
+			in.Records() != nil: // its windows are offsets
 			return true
 		}
 	}

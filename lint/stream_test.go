@@ -10,7 +10,7 @@ import (
 func streaming(input string) func(*twice.Pipeline) {
 	return func(pl *twice.Pipeline) {
 		pl.Write, pl.UniqueKey, pl.Calendar = twice.Merge, []string{"id"}, twice.Calendar{Grain: twice.None}
-		pl.Inputs = []twice.Input{{Name: input, Kafka: &twice.KafkaInput{Topic: input}}}
+		pl.Inputs = []twice.Input{{Name: input, Kafka: &twice.KafkaInput{Records: twice.Records{Topic: input}}}}
 	}
 }
 

@@ -31,7 +31,8 @@ var descriptions = map[string]string{
 	"inputHeader.Command":  "What a program prints.",
 	"inputHeader.HTTP":     "What a server answers to GET.",
 	"inputHeader.Kafka":    "A Kafka topic.",
-	"inputHeader.OnError":  "kafka: what to do with a record that does not parse.",
+	"inputHeader.Log":      "A log on disk that programs append to.",
+	"inputHeader.OnError":  "kafka, log: what to do with a record that does not parse.",
 
 	"readerHeader.Format":      "How rows are written; default: from the file's name.",
 	"readerHeader.Compression": "Default: from the file's name.",
@@ -57,6 +58,10 @@ var descriptions = map[string]string{
 	"kafkaHeader.Brokers": "host:port, one or several.",
 	"kafkaHeader.Topic":   "The topic.",
 	"kafkaHeader.Options": "Settings of the connection: SASL, TLS, schema registry.",
+
+	"logHeader.Path":     "A folder with a file a partition, named 0.ndjson and so on, or one file; from the project's folder.",
+	"logHeader.Envelope": "A line is a JSON object with key, value, timestamp and headers, not just a value.",
+	"logHeader.Options":  "batch_rows, batch_bytes, batch_time.",
 
 	"columnHeader.Name":           "The column.",
 	"columnHeader.Type":           "Its type, in the target's words.",

@@ -38,6 +38,7 @@ type inputHeader struct {
 	Command  *command     `json:"command,omitempty" jsonschema:"oneof_required=command"`
 	HTTP     *httpHeader  `json:"http,omitempty" jsonschema:"oneof_required=http"`
 	Kafka    *kafkaHeader `json:"kafka,omitempty" jsonschema:"oneof_required=kafka"`
+	Log      *logHeader   `json:"log,omitempty" jsonschema:"oneof_required=log"`
 
 	OnError string `json:"on_error,omitempty" jsonschema:"enum=fail,enum=quarantine,enum=skip"`
 
@@ -76,6 +77,12 @@ type kafkaHeader struct {
 	Brokers texts              `json:"brokers" jsonschema:"required"`
 	Topic   string             `json:"topic" jsonschema:"required"`
 	Options map[string]setting `json:"options,omitempty"`
+}
+
+type logHeader struct {
+	Path     string             `json:"path" jsonschema:"required"`
+	Envelope bool               `json:"envelope,omitempty"`
+	Options  map[string]setting `json:"options,omitempty"`
 }
 
 type columnHeader struct {

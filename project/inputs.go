@@ -2,6 +2,7 @@ package project
 
 import (
 	"maps"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -61,8 +62,12 @@ func (b *builder) input(name, at string, h inputHeader) twice.Input {
 	}
 	if k := h.Kafka; k != nil {
 		in.Kafka = b.kafka(at, h, reader)
-	} else if b.has(at + ".on_error") {
-		b.errorf(at+".on_error", "contradiction", "it means nothing without kafka:").WithNext("delete it")
+	}
+	if l := h.Log; l != nil {
+		in.Log = b.log(at, h, reader)
+	}
+	if in.Records() == nil && b.has(at+".on_error") {
+		b.errorf(at+".on_error", "contradiction", "it means nothing without kafka: or log:").WithNext("delete it")
 	}
 	b.readable(at, in.Kind(), h.readerHeader)
 	return in
@@ -124,13 +129,21 @@ func (b *builder) kafka(at string, h inputHeader, r twice.Reader) *twice.KafkaIn
 		b.errorf(at+".kafka.brokers", "unknown-value", "expected host:port, found nothing").
 			WithNext("write [localhost:9092]")
 	}
+	return &twice.KafkaInput{Brokers: h.Kafka.Brokers, Records: records(h.Kafka.Topic, h, h.Kafka.Options, r)}
+}
+
+func (b *builder) log(at string, h inputHeader, r twice.Reader) *twice.LogInput {
+	b.filled(at+".log.path", h.Log.Path)
+	name := path.Clean(h.Log.Path)
+	return &twice.LogInput{Envelope: h.Log.Envelope, Records: records(name, h, h.Log.Options, r)}
+}
+
+func records(topic string, h inputHeader, options map[string]setting, r twice.Reader) twice.Records {
 	onError := h.OnError
 	if onError == "" {
 		onError = "fail"
 	}
-	return &twice.KafkaInput{
-		Brokers: h.Kafka.Brokers, Topic: h.Kafka.Topic, OnError: onError, Options: settings(h.Kafka.Options), Reader: r,
-	}
+	return twice.Records{Topic: topic, OnError: onError, Options: settings(options), Reader: r}
 }
 
 func (b *builder) reader(at string, h readerHeader) twice.Reader {
@@ -171,6 +184,7 @@ var formats = map[string][]string{
 	"command": {"csv", "parquet", "ndjson"},
 	"http":    {"csv", "parquet", "ndjson", "json"},
 	"kafka":   {"json", "avro", "protobuf", "csv", "raw"},
+	"log":     {"json", "avro", "protobuf", "csv", "raw"},
 }
 
 // readable checks the reader's options against the kind of input and the format.

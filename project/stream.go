@@ -33,17 +33,17 @@ func settings(options map[string]setting) map[string]string {
 	return texts
 }
 
-// streaming says whether there is a Kafka input.
+// streaming says whether an input is a stream's.
 func (b *builder) streaming() bool {
 	for _, in := range b.h.Inputs {
-		if in.Kafka != nil {
+		if in.Kafka != nil || in.Log != nil {
 			return true
 		}
 	}
 	return false
 }
 
-// stream checks that a pipeline with a Kafka input is one whose table does not depend on where its batches are cut.
+// stream checks that a pipeline with a Kafka input or a log is one whose table does not depend on where its batches are cut.
 func (b *builder) stream() {
 	in := b.p.Stream()
 	if in == nil {
@@ -66,10 +66,10 @@ func (b *builder) stream() {
 		b.errorf(at, "contradiction", "a stream reads its topic and nothing else: what it meets in another input would depend on "+
 			"when a batch is cut").WithNext("join them in a pipeline that reads %s", b.p.Table)
 	}
-	b.streamFields(at, in.Kafka)
+	b.streamFields(at, in.Kind(), in.Records())
 }
 
-func (b *builder) streamFields(at string, k *twice.KafkaInput) {
+func (b *builder) streamFields(at, kind string, k *twice.Records) {
 	if k.Format == "" && !b.has(at+".format") {
 		b.errorf(at, "missing-key", "the key \"format\" is missing").WithNext("add format: json, csv or raw")
 	}
@@ -92,7 +92,7 @@ func (b *builder) streamFields(at string, k *twice.KafkaInput) {
 	}
 	for _, key := range []string{"compression", "header", "skip", "encoding", "quote", "escape"} {
 		if b.has(at + "." + key) {
-			b.errorf(at+"."+key, "contradiction", "it means nothing for a kafka input").WithNext("delete it")
+			b.errorf(at+"."+key, "contradiction", "it means nothing for a %s input", kind).WithNext("delete it")
 		}
 	}
 }

@@ -18,8 +18,10 @@ func TestStream(t *testing.T) {
 		t.Fatal(errs)
 	}
 	want := &twice.KafkaInput{
-		Brokers: []string{"localhost:9092"}, Topic: "events", OnError: "skip",
-		Options: map[string]string{"batch_rows": "10", "tls": "true", "user": "a"}, Reader: twice.Reader{Format: "json"},
+		Brokers: []string{"localhost:9092"}, Records: twice.Records{
+			Topic: "events", OnError: "skip",
+			Options: map[string]string{"batch_rows": "10", "tls": "true", "user": "a"}, Reader: twice.Reader{Format: "json"},
+		},
 	}
 	if diff := cmp.Diff(want, p.Stream().Kafka); diff != "" {
 		t.Error(diff)

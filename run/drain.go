@@ -82,7 +82,9 @@ func (t *Topic) monitor(ctx context.Context, next map[int32]int64) {
 		t.member.Monitor(ctx, next)
 		return
 	}
-	t.Monitor(ctx, next)
+	if src, ok := t.source.(*stream.Source); ok {
+		src.Monitor(ctx, next)
+	}
 }
 
 // start makes the positions exist and keeps the accepted losses, in a transaction of its own before the first batch. A
@@ -102,9 +104,9 @@ func (r *Runner) start(ctx context.Context, p *twice.Pipeline, f *flow) error {
 			return err
 		}
 		open := slices.DeleteFunc(slices.Clone(f.losses), func(l ledger.Loss) bool {
-			return at[l.Partition].Next == l.To && at[l.Partition].TopicID == f.id // by a try whose answer was lost
+			return at[l.Partition].Next == l.To && at[l.Partition].TopicID == l.TopicID // by a try whose answer was lost
 		})
-		if err := ledger.Accept(ctx, s, p.Name, f.id, open, r.ID); err != nil {
+		if err := ledger.Accept(ctx, s, p.Name, open, r.ID); err != nil {
 			return err
 		}
 		var missing []ledger.Position

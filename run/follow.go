@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/twice-data/twice"
+	"github.com/twice-data/twice/stream"
 )
 
 // idle is after how long a run that follows looks for windows that have ended, also if its topics are silent.
@@ -60,7 +61,9 @@ func (r *Runner) join(pipelines []*twice.Pipeline) error {
 		}
 		t, err := r.topicOf(p)
 		if err == nil {
-			t.member, err = t.Join()
+			if src, ok := t.source.(*stream.Source); ok {
+				t.member, err = src.Join()
+			}
 		}
 		if err != nil {
 			return err

@@ -48,7 +48,7 @@ func (r *Runner) slice(ctx context.Context, st Step, b *stream.Batch) (Event, er
 
 // poisoned is an error where a record that does not parse is one.
 func (f *flow) poisoned(p *twice.Pipeline, poison []stream.Poison) error {
-	if len(poison) == 0 || f.in.Kafka.OnError != "fail" {
+	if len(poison) == 0 || f.in.Records().OnError != "fail" {
 		return nil
 	}
 	first := poison[0]
@@ -59,7 +59,7 @@ func (f *flow) poisoned(p *twice.Pipeline, poison []stream.Poison) error {
 		more = fmt.Sprintf(" (and %d more in this batch)", n)
 	}
 	return twice.Errorf("poison-record", "the record at offset %d of partition %d of %s does not parse: %s%s: %s",
-		first.Offset, first.Partition, f.in.Kafka.Topic, first.Why, more, text).At(p.File, f.in.Line).
+		first.Offset, first.Partition, f.in.Records().Topic, first.Why, more, text).At(p.File, f.in.Line).
 		WithNext("on_error: quarantine keeps such records in twice.quarantine and goes on; on_error: skip goes on without them")
 }
 
@@ -169,12 +169,12 @@ func (w *slicing) job(ctx context.Context, s *engine.Session) (*engine.Job, erro
 		job.Known = total.Columns
 	}
 	job.Receipt = func(ctx context.Context, s *engine.Session, o *engine.Outcome) error {
-		if w.flow.in.Kafka.OnError == "quarantine" && len(w.poison) > 0 {
+		if w.flow.in.Records().OnError == "quarantine" && len(w.poison) > 0 {
 			rejects := make([]ledger.Reject, len(w.poison))
 			for i, p := range w.poison {
 				rejects[i] = ledger.Reject(p)
 			}
-			if err := ledger.Quarantine(ctx, s, p.Name, w.flow.in.Kafka.Topic, rejects, w.ID); err != nil {
+			if err := ledger.Quarantine(ctx, s, p.Name, w.flow.in.Records().Topic, rejects, w.ID); err != nil {
 				return err
 			}
 		}

@@ -5,15 +5,36 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/twice-data/twice"
+	"github.com/twice-data/twice/engine"
 	"github.com/twice-data/twice/ledger"
 	"github.com/twice-data/twice/stream"
 )
 
-// Topic is a topic as a run reads it.
+// source is where a stream's records come from: a topic of Kafka or a log on disk. It is for one goroutine at a time.
+type source interface {
+	// Log says what there is to read.
+	Log(ctx context.Context) (stream.Log, error)
+
+	// Fetch chooses the next batch among the offsets [from, until) of each partition: at most as many rows and bytes as a
+	// batch may have, and at least one record or offset where there is one. The same offsets give the same records always.
+	Fetch(ctx context.Context, from, until map[int32]int64) (*stream.Batch, error)
+
+	// More says whether there is anything at the offsets, and waits a moment for it.
+	More(ctx context.Context, at map[int32]int64) (bool, error)
+
+	// Relation makes rows of a batch's records, in files in the folder tmp, and poison of those that do not parse.
+	Relation(ctx context.Context, b *stream.Batch, tmp string) (engine.Relation, []stream.Poison, error)
+
+	BatchTime() time.Duration // how long a batch gathers
+	Close()
+}
+
+// Topic is a topic, or a log, as a run reads it.
 type Topic struct {
-	*stream.Source
+	source
 	member *stream.Member // nil: this process reads every partition
 	flow   *flow          // as it was last planned
 }
@@ -22,7 +43,6 @@ type Topic struct {
 type flow struct {
 	topic  *Topic
 	in     *twice.Input
-	id     string                    // of the topic
 	at     map[int32]ledger.Position // where the ledger says that each partition is, or begins
 	until  map[int32]int64           // the ends that the plan saw
 	losses []ledger.Loss             // accepted, to be skipped first
@@ -44,7 +64,7 @@ func (f *flow) next() map[int32]int64 {
 func (f *flow) spans() []twice.OffsetSpan {
 	var spans []twice.OffsetSpan
 	for p, at := range f.next() {
-		spans = append(spans, twice.OffsetSpan{Topic: f.in.Kafka.Topic, Partition: p, From: at, To: f.until[p]})
+		spans = append(spans, twice.OffsetSpan{Topic: f.in.Records().Topic, Partition: p, From: at, To: f.until[p]})
 	}
 	slices.SortFunc(spans, func(a, b twice.OffsetSpan) int { return int(a.Partition - b.Partition) })
 	return spans
@@ -57,15 +77,21 @@ func (r *Runner) topicOf(p *twice.Pipeline) (*Topic, error) {
 	if t := r.topics[p.Name]; t != nil {
 		return t, nil
 	}
-	src, err := stream.Open(p, p.Stream(), r.Dir)
+	t := new(Topic)
+	var err error
+	if in := p.Stream(); in.Log != nil {
+		t.source, err = stream.OpenFolder(p, in, r.Dir)
+	} else {
+		t.source, err = stream.Open(p, in, r.Dir)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if r.topics == nil {
 		r.topics = map[string]*Topic{}
 	}
-	r.topics[p.Name] = &Topic{Source: src}
-	return r.topics[p.Name], nil
+	r.topics[p.Name] = t
+	return t, nil
 }
 
 // Close ends the connections to the brokers that the runner's streams were read from.
@@ -120,7 +146,7 @@ func (pl *planner) look(ctx context.Context, st *Step) error {
 	case len(st.Manifest.Inputs[0].Offsets) == 0 && len(f.losses) == 0 && !f.reset:
 		st.Status = twice.Unchanged
 		if st.Receipt == nil {
-			return twice.Errorf("input-waiting", "the topic %s has no records to begin with", in.Kafka.Topic)
+			return twice.Errorf("input-waiting", "the topic %s has no records to begin with", in.Records().Topic)
 		}
 		return nil
 	case st.Receipt == nil:
@@ -146,7 +172,7 @@ func (pl *planner) flowOf(ctx context.Context, p *twice.Pipeline, in *twice.Inpu
 	if err != nil {
 		return nil, err
 	}
-	f := &flow{topic: t, in: in, id: log.ID, until: map[int32]int64{}, reset: pl.FullRefresh}
+	f := &flow{topic: t, in: in, until: map[int32]int64{}, reset: pl.FullRefresh}
 	known, err := ledger.Exists(ctx, pl.s)
 	if err == nil && known {
 		f.at, err = ledger.Positions(ctx, pl.s, p.Name)
@@ -158,9 +184,9 @@ func (pl *planner) flowOf(ctx context.Context, p *twice.Pipeline, in *twice.Inpu
 		f.at = map[int32]ledger.Position{}
 	}
 	for part, at := range f.at {
-		if at.Topic != in.Kafka.Topic {
+		if at.Topic != in.Records().Topic {
 			if !pl.FullRefresh {
-				return nil, twice.Errorf("stream-topic", "the table was filled from the topic %s, and the pipeline now reads %s", at.Topic, in.Kafka.Topic).
+				return nil, twice.Errorf("stream-topic", "the table was filled from the topic %s, and the pipeline now reads %s", at.Topic, in.Records().Topic).
 					At(p.File, in.Line).WithNext("twice run %s --full-refresh reads the new topic from its beginning", p.Name)
 			}
 			delete(f.at, part)
@@ -184,14 +210,14 @@ func (pl *planner) flowOf(ctx context.Context, p *twice.Pipeline, in *twice.Inpu
 // gaps finds what was read, or was to be read next, and is not in the log.
 func (f *flow) gaps(log stream.Log) []ledger.Loss {
 	var gaps []ledger.Loss
-	topic := f.in.Kafka.Topic
+	topic := f.in.Records().Topic
 	for part, at := range f.at {
 		there, ok := log.Parts[part]
-		gap := ledger.Loss{Topic: topic, Partition: part, From: at.Next, To: there.Start}
+		gap := ledger.Loss{Topic: topic, TopicID: there.ID, Partition: part, From: at.Next, To: there.Start}
 		switch {
 		case !f.topic.reads(part):
 			continue
-		case at.TopicID != log.ID || !ok:
+		case at.TopicID != there.ID || !ok:
 			gap.Cause = "recreated"
 			if f.reset {
 				gap.From = at.First
@@ -261,19 +287,19 @@ func (a Accepted) covers(g ledger.Loss) bool {
 func (f *flow) settle(log stream.Log) {
 	for _, l := range f.losses {
 		at := f.at[l.Partition]
-		at.Next, at.TopicID = l.To, log.ID
+		at.Next, at.TopicID = l.To, l.TopicID
 		f.at[l.Partition] = at
 	}
 	for part, there := range log.Parts {
 		if _, ok := f.at[part]; !ok || f.reset {
 			f.at[part] = ledger.Position{
-				Topic: f.in.Kafka.Topic, TopicID: log.ID, Partition: part, First: there.Start, Next: there.Start,
+				Topic: f.in.Records().Topic, TopicID: there.ID, Partition: part, First: there.Start, Next: there.Start,
 			}
 		}
 	}
 	for part := range f.at {
 		if _, there := log.Parts[part]; !there {
-			delete(f.at, part) // of a topic that has fewer partitions since it was made again
+			delete(f.at, part) // of a topic that has fewer partitions since it was made again, or a file that is gone
 		}
 	}
 }

@@ -23,11 +23,13 @@ type span struct {
 type Batch struct {
 	Spans   []twice.OffsetSpan // sorted by partition; none is empty
 	records []*kgo.Record      // in the order of Spans, and of their offsets
+	poison  []Poison           // records of a log that are found out before they are parsed
+	seen    int                // of a log: records and poison
 	bytes   int
 }
 
 // Rows counts the records.
-func (b *Batch) Rows() int { return len(b.records) }
+func (b *Batch) Rows() int { return len(b.records) + len(b.poison) }
 
 // Next is where each partition of the batch goes on.
 func (b *Batch) Next() map[int32]int64 {

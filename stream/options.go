@@ -20,7 +20,7 @@ import (
 	"github.com/twice-data/twice"
 )
 
-// options are what a header says under kafka: options.
+// options are what a header says under options: of a Kafka input or a log.
 type options struct {
 	rows       int           // of a batch, at most
 	bytes      int           // of a batch's keys, values and headers, unless one record alone has more
@@ -57,22 +57,29 @@ var settings = map[string]func(o *options, text string) error{
 	"ca":       func(o *options, s string) error { o.ca, o.tls = s, true; return nil },
 }
 
-// Check says what is wrong with the options of a Kafka input.
-func Check(in *twice.KafkaInput) error {
+// ofLogs are the settings that a log has too.
+var ofLogs = []string{"batch_rows", "batch_bytes", "batch_time"}
+
+// Check says what is wrong with the options of a stream's input.
+func Check(in *twice.Input) error {
 	_, err := parse(in)
 	return err
 }
 
-func parse(in *twice.KafkaInput) (options, error) {
+func parse(in *twice.Input) (options, error) {
 	o := options{rows: 100_000, bytes: 64 << 20, time: time.Second, session: 10 * time.Second, retry: 20 * time.Second}
 	known := slices.Sorted(maps.Keys(settings))
-	for _, name := range slices.Sorted(maps.Keys(in.Options)) {
-		set, ok := settings[name]
-		if !ok {
+	if in.Log != nil {
+		known = ofLogs
+	}
+	given := in.Records().Options
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		set := settings[name]
+		if !slices.Contains(known, name) {
 			return o, twice.Errorf("unknown-key", "options: unknown key %q", name).
 				WithNext("expected one of %s", strings.Join(known, ", ")).WithExit(twice.ExitProject)
 		}
-		if err := set(&o, in.Options[name]); err != nil {
+		if err := set(&o, given[name]); err != nil {
 			return o, twice.Errorf("unknown-value", "options: %s: %w", name, err).
 				WithNext("correct it").WithExit(twice.ExitProject)
 		}

@@ -56,9 +56,29 @@ func (p *parser) close() {
 	p.db.Close()
 }
 
+// reading is a stream's input whose records become rows.
+type reading struct {
+	in     *twice.Input
+	p      *twice.Pipeline
+	parser *parser
+	named  map[string]bool // of the columns that every record has, those that the SELECT names
+}
+
+// place says where the input is declared.
+func (s *reading) place(err error) error {
+	e := *twice.AsError(err)
+	return e.At(filepath.ToSlash(s.p.File), s.in.Line)
+}
+
+func (s *reading) close() {
+	if s.parser != nil {
+		s.parser.close()
+	}
+}
+
 // Relation writes the batch's records as a file into the folder tmp, and gives the relation that reads it and the records
 // that are not in it because they do not parse.
-func (s *Source) Relation(ctx context.Context, b *Batch, tmp string) (engine.Relation, []Poison, error) {
+func (s *reading) Relation(ctx context.Context, b *Batch, tmp string) (engine.Relation, []Poison, error) {
 	rel := engine.Relation{Name: s.in.Name, Reader: twice.Reader{Format: "parquet"}, File: s.p.File, Line: s.in.Line}
 	if s.parser == nil {
 		var err error
@@ -87,7 +107,7 @@ func (s *Source) Relation(ctx context.Context, b *Batch, tmp string) (engine.Rel
 		return rel, nil, s.place(twice.Errorf("sql", "%w", err))
 	}
 	rel.Files = []string{path}
-	poison = append(poison, more...)
+	poison = append(append(poison, more...), b.poison...)
 	slices.SortFunc(poison, func(a, b Poison) int {
 		if a.Partition != b.Partition {
 			return int(a.Partition) - int(b.Partition)
@@ -98,7 +118,7 @@ func (s *Source) Relation(ctx context.Context, b *Batch, tmp string) (engine.Rel
 }
 
 // load puts the records into a table. Those whose bytes cannot be text are poison already.
-func (s *Source) load(ctx context.Context, b *Batch) ([]Poison, error) {
+func (s *reading) load(ctx context.Context, b *Batch) ([]Poison, error) {
 	text := "VARCHAR"
 	if s.raw() {
 		text = "BLOB"
@@ -115,7 +135,10 @@ func (s *Source) load(ctx context.Context, b *Batch) ([]Poison, error) {
 			return err
 		}
 		for n, r := range b.records {
-			row := []driver.Value{int64(n), r.Topic, r.Partition, r.Offset, r.Timestamp.UnixMilli(), nil, nil, nil, nil}
+			row := []driver.Value{int64(n), r.Topic, r.Partition, r.Offset, nil, nil, nil, nil, nil}
+			if !r.Timestamp.IsZero() {
+				row[4] = r.Timestamp.UnixMilli()
+			}
 			if s.names("_headers") {
 				row[7] = headers(r.Headers)
 			}
@@ -133,10 +156,10 @@ func (s *Source) load(ctx context.Context, b *Batch) ([]Poison, error) {
 	return poison, err
 }
 
-func (s *Source) raw() bool { return s.in.Kafka.Format == "raw" }
+func (s *reading) raw() bool { return s.in.Records().Format == "raw" }
 
 // fill sets a row's key, value and document, and says what is wrong with the record.
-func (s *Source) fill(row []driver.Value, r *kgo.Record) (why string) {
+func (s *reading) fill(row []driver.Value, r *kgo.Record) (why string) {
 	const key, value, doc = 5, 6, 8
 	if s.raw() {
 		if r.Key != nil {
@@ -161,7 +184,7 @@ func (s *Source) fill(row []driver.Value, r *kgo.Record) (why string) {
 	if s.names("_value") {
 		row[value] = string(r.Value)
 	}
-	if s.in.Kafka.Format != "csv" {
+	if s.in.Records().Format != "csv" {
 		if !isObject(r.Value) {
 			return "it is not a JSON object"
 		}
@@ -219,9 +242,9 @@ func exact(value []byte) string {
 }
 
 // csv makes a JSON array of a line of CSV, by whose places its columns are found.
-func (s *Source) csv(value []byte) (doc, why string) {
+func (s *reading) csv(value []byte) (doc, why string) {
 	read := csv.NewReader(bytes.NewReader(value))
-	reader := s.in.Kafka.Reader
+	reader := s.in.Records().Reader
 	if reader.Delimiter != "" {
 		read.Comma, _ = utf8.DecodeRuneInString(reader.Delimiter)
 	}
@@ -281,7 +304,7 @@ func poisoned(r *kgo.Record, why string) Poison {
 }
 
 // judge makes the table judged: the records with their fields and, of one that does not parse, why.
-func (s *Source) judge(ctx context.Context, b *Batch) ([]Poison, error) {
+func (s *reading) judge(ctx context.Context, b *Batch) ([]Poison, error) {
 	if _, err := s.parser.conn.ExecContext(ctx, s.judgement()); err != nil {
 		return nil, err
 	}
@@ -303,8 +326,8 @@ func (s *Source) judge(ctx context.Context, b *Batch) ([]Poison, error) {
 }
 
 // judgement is the SQL that judges the fields.
-func (s *Source) judgement() string {
-	declared := s.in.Kafka.Columns
+func (s *reading) judgement() string {
+	declared := s.in.Records().Columns
 	if s.raw() || len(declared) == 0 {
 		return `CREATE OR REPLACE TABLE judged AS SELECT * EXCLUDE ("twice doc"), CAST(NULL AS VARCHAR) AS "twice why" FROM records`
 	}
@@ -362,10 +385,10 @@ func typed(c twice.ReaderColumn, text string) (value, why string) {
 }
 
 // paths are, by declared column, where in the document its value may stand.
-func (s *Source) paths() [][]string {
-	all := make([][]string, len(s.in.Kafka.Columns))
-	for i, c := range s.in.Kafka.Columns {
-		if s.in.Kafka.Format == "csv" {
+func (s *reading) paths() [][]string {
+	all := make([][]string, len(s.in.Records().Columns))
+	for i, c := range s.in.Records().Columns {
+		if s.in.Records().Format == "csv" {
 			all[i] = []string{fmt.Sprintf("$[%d]", i)}
 			continue
 		}
@@ -377,7 +400,7 @@ func (s *Source) paths() [][]string {
 }
 
 // names says whether the SELECT names a column that every record has.
-func (s *Source) names(column string) bool {
+func (s *reading) names(column string) bool {
 	if s.named == nil {
 		s.named = map[string]bool{}
 		for _, name := range twice.RecordColumns {
@@ -389,10 +412,10 @@ func (s *Source) names(column string) bool {
 
 // columns lists the relation's columns: the value's fields, and of what every record has that which the SELECT names, so that
 // a star means the fields.
-func (s *Source) columns() []string {
+func (s *reading) columns() []string {
 	var list []string
 	if !s.raw() {
-		for _, c := range s.in.Kafka.Columns {
+		for _, c := range s.in.Records().Columns {
 			list = append(list, engine.Ident(c.Name))
 		}
 	}

@@ -18,10 +18,11 @@ import (
 )
 
 // source reads records of a format as a pipeline's input, without a broker.
-func source(t *testing.T, in twice.KafkaInput, sql string) *Source {
+func source(t *testing.T, in twice.Records, sql string) *Source {
 	t.Helper()
-	in.Brokers, in.Topic = []string{"127.0.0.1:1"}, "topic"
-	p := &twice.Pipeline{Name: "p", File: "pipelines/p.sql", SQL: sql, Inputs: []twice.Input{{Name: "feed", Kafka: &in}}}
+	in.Topic = "topic"
+	kafka := &twice.KafkaInput{Brokers: []string{"127.0.0.1:1"}, Records: in}
+	p := &twice.Pipeline{Name: "p", File: "pipelines/p.sql", SQL: sql, Inputs: []twice.Input{{Name: "feed", Kafka: kafka}}}
 	s, err := Open(p, p.Stream(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +68,7 @@ func read(t *testing.T, s *Source, values ...string) (rows, whys []string) {
 }
 
 func TestRecordsOfJSON(t *testing.T) {
-	s := source(t, twice.KafkaInput{Reader: twice.Reader{Format: "json", Columns: []twice.ReaderColumn{
+	s := source(t, twice.Records{Reader: twice.Reader{Format: "json", Columns: []twice.ReaderColumn{
 		{Name: "id", Type: "BIGINT", Aliases: []string{"the \"id\"", "a.b"}}, {Name: "n", Type: "DECIMAL(20,2)", Optional: true},
 		{Name: "at", Type: "TIMESTAMP", Optional: true}, {Name: "list", Type: "INTEGER[]", Optional: true}, {Name: "text", Optional: true},
 	}}}, "select * from feed")
@@ -98,7 +99,7 @@ func TestRecordsOfJSON(t *testing.T) {
 }
 
 func TestRecordsOfCSV(t *testing.T) {
-	s := source(t, twice.KafkaInput{Reader: twice.Reader{Format: "csv", Delimiter: ";", Nulls: []string{"-"}, Columns: []twice.ReaderColumn{
+	s := source(t, twice.Records{Reader: twice.Reader{Format: "csv", Delimiter: ";", Nulls: []string{"-"}, Columns: []twice.ReaderColumn{
 		{Name: "id", Type: "INTEGER"}, {Name: "text"},
 	}}}, "select *, _offset from feed")
 	rows, whys := read(t, s, "1;a", "2;\"b;\"\"c\"\"\"", "3;-", "4;", "5", "x;y", "6;a\n7;b", "8;\"")
@@ -117,7 +118,7 @@ func TestRecordsOfCSV(t *testing.T) {
 }
 
 func TestRecordsAsTheyAre(t *testing.T) {
-	s := source(t, twice.KafkaInput{Reader: twice.Reader{Format: "raw"}}, "select _value, _partition from feed")
+	s := source(t, twice.Records{Reader: twice.Reader{Format: "raw"}}, "select _value, _partition from feed")
 	rows, whys := read(t, s, "\xff", "")
 	if diff := cmp.Diff([]string{`{'_value': \xFF, '_partition': 1}`, "{'_value': '', '_partition': 1}"}, rows); diff != "" || whys != nil {
 		t.Error(diff, whys)
@@ -144,7 +145,9 @@ func FuzzExact(f *testing.F) {
 // each record in exactly one, the ranges adjoining, and no batch above its bounds.
 func TestBatchesCoverTheirRangesOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := &Source{ahead: map[int32]*span{}, in: &twice.Input{Kafka: &twice.KafkaInput{Topic: "topic"}}}
+		s := &Source{ahead: map[int32]*span{}, reading: reading{in: &twice.Input{
+			Kafka: &twice.KafkaInput{Records: twice.Records{Topic: "topic"}},
+		}}}
 		s.opts = options{rows: rapid.IntRange(1, 7).Draw(t, "rows"), bytes: rapid.IntRange(1, 40).Draw(t, "bytes")}
 		at, until, total := map[int32]int64{}, map[int32]int64{}, 0
 		for p := range int32(rapid.IntRange(1, 3).Draw(t, "partitions")) {

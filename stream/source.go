@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -21,8 +20,7 @@ import (
 
 // Source is a topic, as one pipeline reads it. It is for one goroutine at a time. Close it.
 type Source struct {
-	in    *twice.Input
-	p     *twice.Pipeline
+	reading
 	opts  options
 	kopts []kgo.Opt
 	cl    *kgo.Client
@@ -31,16 +29,13 @@ type Source struct {
 	id      kadm.TopicID
 	leaders map[int32]int32
 	ahead   map[int32]*span // fetched, but in no batch yet
-
-	parser *parser
-	named  map[string]bool // of the columns that every record has, those that the SELECT names
 }
 
 // Open prepares a client; it connects when it is first asked something. dir is the project's folder.
 func Open(p *twice.Pipeline, in *twice.Input, dir string) (*Source, error) {
-	s := &Source{in: in, p: p, ahead: map[int32]*span{}}
+	s := &Source{reading: reading{in: in, p: p}, ahead: map[int32]*span{}}
 	var err error
-	if s.opts, err = parse(in.Kafka); err != nil {
+	if s.opts, err = parse(in); err != nil {
 		return nil, s.place(err)
 	}
 	if s.kopts, err = s.opts.client(in.Kafka.Brokers, dir); err != nil {
@@ -56,19 +51,17 @@ func Open(p *twice.Pipeline, in *twice.Input, dir string) (*Source, error) {
 // Close ends the source's connections.
 func (s *Source) Close() {
 	s.cl.Close()
-	if s.parser != nil {
-		s.parser.close()
-	}
+	s.close()
 }
 
-// Log is what the broker has of a topic.
+// Log is what there is of a topic, by partition.
 type Log struct {
-	ID    string // of the topic: another one means that it was deleted and made again
 	Parts map[int32]Part
 }
 
-// Part is what is there of a partition: the offsets [Start, End). A transaction that is still open ends it.
+// Part is what there is of a partition: the offsets [Start, End). In Kafka a transaction that is still open ends it.
 type Part struct {
+	ID         string // another one means that the partition was deleted and made again
 	Start, End int64
 }
 
@@ -111,7 +104,6 @@ func (s *Source) log(ctx context.Context) (Log, error) {
 	if err := s.lead(ctx); err != nil {
 		return log, err
 	}
-	log.ID = hex.EncodeToString(s.id[:])
 	starts, err := s.admin.ListStartOffsets(ctx, topic)
 	if err != nil {
 		return log, s.explain(err)
@@ -126,7 +118,7 @@ func (s *Source) log(ctx context.Context) (Log, error) {
 		if err := errors.Join(start.Err, end.Err); err != nil {
 			return log, s.explain(err)
 		}
-		log.Parts[p] = Part{Start: start.Offset, End: end.Offset}
+		log.Parts[p] = Part{ID: hex.EncodeToString(s.id[:]), Start: start.Offset, End: end.Offset}
 	}
 	return log, nil
 }
@@ -198,10 +190,4 @@ func unreachable(err error) bool {
 	var dial *net.OpError
 	return errors.As(err, &dial) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, os.ErrDeadlineExceeded) || strings.Contains(err.Error(), "unable to dial")
-}
-
-// place says where the input is declared.
-func (s *Source) place(err error) error {
-	e := *twice.AsError(err)
-	return e.At(filepath.ToSlash(s.p.File), s.in.Line)
 }

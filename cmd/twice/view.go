@@ -73,7 +73,7 @@ func (v *view) print(e run.Event) {
 	}
 	fmt.Fprintln(v.stdout, line)
 	if e.Poison > 0 {
-		fmt.Fprintln(v.stdout, nest(fmt.Sprintf("%s not parse: on_error: %s", counted(e.Poison, "record")+" did", e.Pipeline.Stream().Kafka.OnError)))
+		fmt.Fprintln(v.stdout, nest(fmt.Sprintf("%s not parse: on_error: %s", counted(e.Poison, "record")+" did", e.Pipeline.Stream().Records().OnError)))
 	}
 	if e.Err != nil && e.Status != twice.Waiting {
 		fmt.Fprintln(v.stdout, nest(e.Err.Error()))
