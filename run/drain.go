@@ -119,13 +119,21 @@ func (r *Runner) start(ctx context.Context, p *twice.Pipeline, f *flow) error {
 	})
 }
 
-// reload takes the positions from the ledger after somebody else has moved them.
+// reload takes the positions, and the receipt that came with them, from the ledger after somebody else has moved them.
 func (r *Runner) reload(ctx context.Context, p *twice.Pipeline, f *flow) error {
 	s, err := r.DB.Session(ctx)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	f.at, err = ledger.Positions(ctx, s, p.Name)
+	if f.at, err = ledger.Positions(ctx, s, p.Name); err != nil {
+		return err
+	}
+	rc, err := ledger.Find(ctx, s, p.Name, twice.Window{})
+	if err == nil && rc != nil {
+		r.mu.Lock()
+		r.state.Put(rc)
+		r.mu.Unlock()
+	}
 	return err
 }

@@ -133,7 +133,7 @@ func (t *Topic) await(ctx context.Context) {
 			at[part] = pos.Next
 		}
 	}
-	if len(at) == 0 {
+	if len(at) == 0 && t.member != nil { // nothing is this process's to read
 		<-ctx.Done()
 		return
 	}

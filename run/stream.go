@@ -146,7 +146,7 @@ func (pl *planner) look(ctx context.Context, st *Step) error {
 	case len(st.Manifest.Inputs[0].Offsets) == 0 && len(f.losses) == 0 && !f.reset:
 		st.Status = twice.Unchanged
 		if st.Receipt == nil {
-			return twice.Errorf("input-waiting", "the topic %s has no records to begin with", in.Records().Topic)
+			return twice.Errorf("input-waiting", "%s has no records to begin with", in.Records().Topic)
 		}
 		return nil
 	case st.Receipt == nil:
@@ -252,18 +252,21 @@ func (pl *planner) accepted(p *twice.Pipeline, gaps []ledger.Loss) error {
 	}
 	var what, flags []string
 	for _, g := range open {
-		what = append(what, told(g))
+		what = append(what, told(g, p.Stream().Log != nil))
 		flags = append(flags, fmt.Sprintf("--accept-loss %d:%d..%d", g.Partition, g.From, g.To))
 	}
 	return twice.Errorf("stream-gap", "%s", strings.Join(what, "\n")).At(p.File, p.Stream().Line).
 		WithNext("find out why; to go on without these records, for the record: twice run %s %s", p.Name, strings.Join(flags, " "))
 }
 
-func told(g ledger.Loss) string {
-	switch g.Cause {
-	case "expired":
+func told(g ledger.Loss, isLog bool) string {
+	switch {
+	case g.Cause == "recreated" && isLog:
+		return fmt.Sprintf("partition %d of %s: the offsets from %d on are missing: another file has taken its place, or none",
+			g.Partition, g.Topic, g.From)
+	case g.Cause == "expired":
 		return fmt.Sprintf("partition %d of %s: the offsets [%d, %d) are missing: the broker has deleted them", g.Partition, g.Topic, g.From, g.To)
-	case "truncated":
+	case g.Cause == "truncated":
 		return fmt.Sprintf("partition %d of %s: the offsets [%d, %d) are missing: they were read, and the log now ends at %d",
 			g.Partition, g.Topic, g.To, g.From, g.To)
 	default:

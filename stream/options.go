@@ -58,7 +58,7 @@ var settings = map[string]func(o *options, text string) error{
 }
 
 // ofLogs are the settings that a log has too.
-var ofLogs = []string{"batch_rows", "batch_bytes", "batch_time"}
+var ofLogs = []string{"batch_bytes", "batch_rows", "batch_time"}
 
 // Check says what is wrong with the options of a stream's input.
 func Check(in *twice.Input) error {

@@ -11,14 +11,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 
 	"github.com/twice-data/twice/engine/postgres/pgtest"
+	"github.com/twice-data/twice/stream/eventlog"
 	"github.com/twice-data/twice/stream/kafkatest"
 )
 
-// flow is a project whose table t is filled from a topic, on one of the targets.
+// flow is a project whose table t is filled from a topic, or from a log, on one of the targets.
 type flow struct {
 	*world
-	broker *kafkatest.Broker
-	topic  string
+	broker *kafkatest.Broker // nil: a log
+	topic  string            // or the log's folder
 	parts  int
 	addr   string // of the broker
 	url    string // of a PostgreSQL database; empty: DuckDB
@@ -26,38 +27,53 @@ type flow struct {
 
 var streamTargets = []string{"duckdb", "postgres"}
 
-// header is the pipeline of a flow; options and rest go under kafka and the input.
+// header is the pipeline of a flow.
 const header = `/* @twice
 write: merge
 unique_key: [id]
-%[3]sinputs:
+%[2]sinputs:
   feed:
-    kafka: {brokers: ["%[1]s"], topic: %[2]s, options: {%[4]s}}
+    %[1]s
     format: json
-    %[5]s
+    %[3]s
     columns: [{name: id, type: bigint}, {name: n, type: bigint}]
 */
 `
 
 // story is what a test says of its pipeline.
 type story struct {
-	header  string // further lines
-	options string
-	input   string // a further line of the input
-	sql     string // default: select id, n from feed
+	header   string // further lines
+	options  string
+	input    string // a further line of the input
+	sql      string // default: select id, n from feed
+	envelope bool   // of a log
 }
 
 func newFlow(t *testing.T, target string, parts int, s story) *flow {
 	t.Helper()
 	b := kafkatest.Start(t)
 	f := &flow{world: newWorld(t, nil), broker: b, topic: b.Topic(t, parts), parts: parts, addr: b.Addr}
+	f.begin(target, s)
+	return f
+}
+
+// newLog is newFlow with a log in the project's folder.
+func newLog(t *testing.T, target string, parts int, s story) *flow {
+	t.Helper()
+	f := &flow{world: newWorld(t, nil), topic: "events", parts: parts}
+	f.begin(target, s)
+	return f
+}
+
+func (f *flow) begin(target string, s story) {
+	f.Helper()
+	t := f.T
 	if target == "postgres" {
 		f.url = pgtest.Start(t).Database(t)
 		f.write("twice.yml", "project: test\ndefault_target: prod\ntargets:\n  prod: {engine: postgres, url: \""+f.url+"\"}\n")
 	}
 	f.env = []string{"TMPDIR=" + t.TempDir()}
 	f.pipeline(s)
-	return f
 }
 
 func (f *flow) pipeline(s story) {
@@ -65,7 +81,11 @@ func (f *flow) pipeline(s story) {
 	if s.sql == "" {
 		s.sql = "select id, n from feed"
 	}
-	f.write("pipelines/t.sql", fmt.Sprintf(header, f.addr, f.topic, s.header, s.options, s.input)+s.sql+"\n")
+	from := fmt.Sprintf("kafka: {brokers: [%q], topic: %s, options: {%s}}", f.addr, f.topic, s.options)
+	if f.broker == nil {
+		from = fmt.Sprintf("log: {path: %s/, envelope: %t, options: {%s}}", f.topic, s.envelope, s.options)
+	}
+	f.write("pipelines/t.sql", fmt.Sprintf(header, from, s.header, s.input)+s.sql+"\n")
 }
 
 // events are lines of JSON with ids [from, to).
@@ -79,7 +99,25 @@ func events(from, to int) []string {
 
 func (f *flow) produce(lines ...string) {
 	f.Helper()
-	f.broker.Produce(f.T, kafkatest.Lines(f.topic, f.parts, lines...)...)
+	if f.broker != nil {
+		f.broker.Produce(f.T, kafkatest.Lines(f.topic, f.parts, lines...)...)
+		return
+	}
+	parts := make([][]eventlog.Record, f.parts)
+	for i, line := range lines {
+		parts[i%f.parts] = append(parts[i%f.parts], eventlog.Record{Value: []byte(line)})
+	}
+	for part, records := range parts {
+		f.append(int32(part), false, records...)
+	}
+}
+
+// append adds records to a log.
+func (f *flow) append(part int32, wrap bool, records ...eventlog.Record) {
+	f.Helper()
+	if _, err := eventlog.Append(filepath.Join(f.dir, f.topic), part, wrap, records...); err != nil {
+		f.Fatal(err)
+	}
 }
 
 func (f *flow) open() *sql.DB {

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/twice-data/twice/stream/eventlog"
+)
+
+func TestLogDrainsToTheEndAndGoesOn(t *testing.T) {
+	for _, target := range streamTargets {
+		t.Run(target, func(t *testing.T) {
+			f := newLog(t, target, 3, story{options: "batch_rows: 40"})
+			f.refused(0, []string{"run"}, "events has no records to begin with")
+			f.produce(events(0, 100)...)
+			r := f.must("run")
+			if n := strings.Count(r.stdout, "committed  t"); n != 3 {
+				t.Errorf("100 rows by at most 40 a batch took %d batches:\n%s", n, r.stdout)
+			}
+			f.expect(everyEvent, once(100))
+			if r := f.must("run"); !strings.Contains(r.stdout, "up to date") {
+				t.Errorf("a second run is not up to date:\n%s", r.stdout)
+			}
+			f.produce(events(2, 101)...) // as an at-least-once producer sends again, to other partitions, and one more
+			f.must("run")
+			f.expect(everyEvent, once(101))
+			f.must("run", "--full-refresh")
+			f.expect(everyEvent, once(101))
+			f.must("verify")
+			for _, look := range []string{"plan", "status", "history", "check"} {
+				f.must(look)
+			}
+		})
+	}
+}
+
+// TestLogTornLine lets the program run while a line is only half written.
+func TestLogTornLine(t *testing.T) {
+	f := newLog(t, "duckdb", 1, story{})
+	f.produce(events(0, 3)...)
+	file := filepath.Join(f.dir, "events", "0.ndjson")
+	add := func(text string) {
+		t.Helper()
+		w, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0o644)
+		if err == nil {
+			_, err = w.WriteString(text)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Close()
+	}
+	line := events(3, 4)[0]
+	add(line[:7])
+	f.must("run")
+	f.expect(everyEvent, once(3))
+	add(line[7:] + "\r\n\n\n")
+	f.must("run")
+	f.expect(everyEvent, once(4))
+	if r := f.must("run"); !strings.Contains(r.stdout, "up to date") {
+		t.Errorf("empty lines are records:\n%s", r.stdout)
+	}
+}
+
+func TestLogThatDoesNotOnlyGrow(t *testing.T) {
+	f := newLog(t, "duckdb", 2, story{})
+	f.produce(events(0, 20)...)
+	f.must("run")
+	first, second := filepath.Join(f.dir, "events", "0.ndjson"), filepath.Join(f.dir, "events", "1.ndjson")
+	whole, err := os.ReadFile(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := strconv.Itoa(len(whole))
+	half := strings.LastIndex(string(whole[:len(whole)/2]), "\n") + 1
+
+	f.write("events/0.ndjson", string(whole[:half]))
+	loss := "0:" + size + ".." + strconv.Itoa(half)
+	f.refused(1, []string{"run"}, "they were read, and the log now ends at "+strconv.Itoa(half), "--accept-loss "+loss)
+	f.must("run", "--accept-loss", loss)
+	f.write("events/0.ndjson", string(whole))
+	f.must("run")
+	f.expect(everyEvent, once(20))
+
+	f.write("events/0.ndjson", events(30, 31)[0]+"\n"+string(whole))
+	f.refused(1, []string{"run"}, "partition 0 of events: the offsets from "+size+" on are missing: another file has taken its place", "--accept-loss 0:"+size+"..0")
+	f.write("events/0.ndjson", string(whole))
+	f.must("run")
+
+	f.write("events/0.ndjson", strings.Split(string(whole), "\n")[0]+"\n"+strings.Repeat("\n", half)+string(whole))
+	f.refused(1, []string{"run"}, "partition 0 of events was rewritten: no record begins any more at the offset "+size)
+	f.write("events/0.ndjson", string(whole))
+
+	if err := os.Remove(second); err != nil {
+		t.Fatal(err)
+	}
+	f.refused(1, []string{"run"}, "partition 1 of events", "another file has taken its place, or none")
+	read := f.ask("SELECT next_offset FROM twice.offsets WHERE part = 1")
+	f.must("run", "--accept-loss", "1:"+read+"..0")
+	f.must("run")
+	f.write("events/1.ndjson", events(20, 21)[0]+"\n")
+	f.must("run")
+	f.expect(everyEvent, once(21))
+	f.expect("SELECT string_agg(part || ' ' || cause, ', ' ORDER BY accepted_at) FROM twice.losses", "0 truncated, 1 recreated")
+	f.expect("SELECT count(*) FROM twice.offsets", "2")
+}
+
+func TestLogOfEnvelopes(t *testing.T) {
+	f := newLog(t, "duckdb", 1, story{
+		envelope: true, input: "on_error: quarantine",
+		sql: "select id, n, _key as k, _timestamp as ts, _headers as h, _topic as log from feed",
+	})
+	at := time.Date(2026, 3, 1, 10, 0, 0, 123e6, time.UTC)
+	f.append(0, true, eventlog.Record{
+		Key: []byte("a"), Value: []byte(`{"id": 1, "n": 1}`), Time: at, Headers: []eventlog.Header{{Key: "h", Value: []byte("v")}},
+	}, eventlog.Record{Key: []byte("b")})
+	f.append(0, false, eventlog.Record{Value: []byte(`{"key": "c", "value": {"id": 2, "n": 4}}`)}, eventlog.Record{Value: []byte(`{"id": 3, "n": 9}`)})
+	f.must("run")
+	f.expect("SELECT string_agg(concat_ws(' ', id, n, k, epoch_ms(ts), h, log), '; ' ORDER BY id) FROM t",
+		`1 1 a 1772359200123 [{"key":"h","value":"v"}] events; 2 4 c [] events`)
+	f.expect("SELECT string_agg(error, '; ' ORDER BY record_offset) FROM twice.quarantine",
+		`it has no value (a tombstone); it is no envelope: json: unknown field "id"`)
+}
+
+func TestLogBadFolder(t *testing.T) {
+	f := newLog(t, "duckdb", 1, story{options: "group: g"})
+	f.refused(2, []string{"run"}, `unknown key "group"`, "expected one of batch_bytes, batch_rows, batch_time")
+	f.pipeline(story{})
+	f.write("events/web.ndjson", "")
+	f.refused(1, []string{"run"}, "web.ndjson is not named after the number of its partition", "0.ndjson")
+}
+
+// TestLogCrash kills a real process with SIGKILL before and after every statement of a run of several batches, and runs
+// again at once.
+func TestLogCrash(t *testing.T) {
+	f := newLog(t, "duckdb", 2, story{options: "batch_rows: 25", input: "on_error: quarantine"})
+	f.produce(append(append(events(0, 18), `{"id": 18}`), events(10, 30)...)...)
+	points := f.trace("run")
+	want := once(30)
+	f.expect(everyEvent, want)
+	f.clean("a clean run")
+	for i, p := range points {
+		if os.Getenv("TWICE_ROUNDS") == "" && i%4 != 0 {
+			continue
+		}
+		f.again()
+		if !f.killed(crashAt(p), "run") {
+			t.Fatalf("point %q was not reached", p)
+		}
+		f.must("run")
+		f.expect(everyEvent, want)
+		f.clean("killed " + p)
+	}
+	f.must("verify")
+	t.Logf("%d statements, of which those asked for were killed before and after: every event once", len(points)/2)
+}
+
+// TestLogFollows lets two processes follow one log, of which one is killed: both read all of it, and the target's offsets
+// decide who writes.
+func TestLogFollows(t *testing.T) {
+	f := newLog(t, "postgres", 2, story{options: "batch_time: 20ms, batch_rows: 50"})
+	f.write("pipelines/total.sql", "/* @twice\nwrite: overwrite\n*/\nselect count(*) as events from t\n")
+	s, other := f.start("run", "--follow", "t"), f.start("run", "--follow")
+	f.produce(events(0, 100)...)
+	f.await(other, "SELECT events FROM total", "100")
+	f.produce(events(100, 300)...)
+	f.await(other, "SELECT events FROM total", "300")
+	if s.end(syscall.SIGKILL) != -1 {
+		t.Fatalf("it ended by itself:\n%s", s.out.String())
+	}
+	f.produce(events(300, 350)...)
+	f.await(other, "SELECT events FROM total", "350")
+	if code := other.end(syscall.SIGTERM); code != 0 {
+		t.Errorf("after SIGTERM: exit code %d\n%s", code, other.out.String())
+	}
+	f.expect(everyEvent, once(350))
+	f.must("verify")
+}
