@@ -1,4 +1,4 @@
-// Package scaffold creates projects: the files of a template, and for the demo the orders feed that it reads.
+// Package scaffold creates projects: the files of a template, and the feeds that some of them read.
 package scaffold
 
 import (
@@ -17,7 +17,7 @@ import (
 var templates embed.FS
 
 // Templates lists the names that Write knows, the usual one first.
-var Templates = []string{"demo", "empty"}
+var Templates = []string{"demo", "stream", "empty"}
 
 // Write creates a project in dir, which is made if need be, and returns the paths of its files, relative to dir and
 // sorted. The same template gives the same bytes everywhere and always. It never overwrites: if any of the files is
@@ -50,7 +50,7 @@ func Write(dir, template string) ([]string, error) {
 func render(template string) (map[string][]byte, error) {
 	if !slices.Contains(Templates, template) {
 		return nil, twice.Errorf("unknown-template", "there is no template %q", template).
-			WithNext("use --template %s", strings.Join(Templates, " or ")).WithExit(twice.ExitProject)
+			WithNext("use --template %s", listing(Templates)).WithExit(twice.ExitProject)
 	}
 	root, err := fs.Sub(templates, "templates/"+template)
 	if err != nil {
@@ -67,12 +67,23 @@ func render(template string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if template == "demo" {
-		for name, content := range ordersFeed() {
-			files["landing/"+name] = content
-		}
+	folder, feed := "landing/", map[string][]byte{}
+	switch template {
+	case "demo":
+		feed = ordersFeed()
+	case "stream":
+		folder, feed = "events/", eventLog()
+	}
+	for name, content := range feed {
+		files[folder+name] = content
 	}
 	return files, nil
+}
+
+// listing is "a, b or c".
+func listing(names []string) string {
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
 // existing lists the paths under dir at which there is anything, dangling links included.

@@ -19,8 +19,9 @@ import (
 // golden is the digest of each template's whole tree. A demo that changes by accident, or differs between machines,
 // changes what its users and the README's transcript see.
 var golden = map[string]string{
-	"demo":  "455ec0927e24b2e8",
-	"empty": "454fe1afa38715ca",
+	"demo":   "455ec0927e24b2e8",
+	"stream": "ccbec1e6d76190b5",
+	"empty":  "454fe1afa38715ca",
 }
 
 func TestTemplatesAreTheSameBytesEverywhere(t *testing.T) {
@@ -43,7 +44,8 @@ func TestTemplatesLoad(t *testing.T) {
 			"staging.order_events": twice.Overwrite, "orders": twice.Merge,
 			"mart.daily_revenue": twice.Overwrite, "mart.customers": twice.Publish,
 		},
-		"empty": {},
+		"stream": {"events": twice.Merge, "hourly": twice.Overwrite},
+		"empty":  {},
 	} {
 		p, err := project.Load(write(t, template), os.LookupEnv)
 		if err != nil {
@@ -145,7 +147,7 @@ func TestWriteRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := Write(t.TempDir(), "dmeo")
-	wantError(t, err, "unknown-template", `"dmeo"`, "demo or empty")
+	wantError(t, err, "unknown-template", `"dmeo"`, "demo, stream or empty")
 	_, err = Write(file, "empty")
 	wantError(t, err, "init-failed", file)
 }

@@ -99,7 +99,7 @@ func (s *Folder) Fetch(ctx context.Context, from, until map[int32]int64) (*Batch
 			if at[p] >= until[p] || full {
 				continue
 			}
-			lines, next, err := s.read(p, at[p], until[p], s.opts.rows-b.seen)
+			lines, next, err := s.read(p, at[p], until[p], (s.opts.rows+len(parts)-1)/len(parts))
 			if err != nil {
 				return nil, err
 			}
@@ -116,13 +116,14 @@ func (s *Folder) Fetch(ctx context.Context, from, until map[int32]int64) (*Batch
 	return b, ctx.Err()
 }
 
+// read gives a partition's next lines, at most so many.
 func (s *Folder) read(part int32, from, until int64, rows int) ([]eventlog.Line, int64, error) {
 	f := s.open[part]
 	if f == nil {
 		return nil, from, s.bad(errors.New("a file is gone"))
 	}
 	const line = 256 // bytes, to read no more than a small batch needs
-	lines, next, err := f.Read(from, until, min(chunk, line*max(rows, 1)))
+	lines, next, err := f.Read(from, until, min(chunk, line*rows))
 	if errors.Is(err, eventlog.ErrRewritten) {
 		return nil, from, s.place(twice.Errorf("stream-gap", "partition %d of %s was rewritten: no record begins any more at the offset %d, "+
 			"where one did", part, s.in.Log.Topic, from).
@@ -130,6 +131,9 @@ func (s *Folder) read(part int32, from, until int64, rows int) ([]eventlog.Line,
 	}
 	if err != nil {
 		return nil, from, s.bad(err)
+	}
+	if len(lines) > rows {
+		return lines[:rows], lines[rows].Offset, nil
 	}
 	return lines, next, nil
 }

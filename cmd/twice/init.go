@@ -14,7 +14,7 @@ func (a *app) initCommand() *cobra.Command {
 		Use:     "init DIR",
 		Short:   "Create a project",
 		Long:    "Create a project in DIR. A file that exists is never overwritten.",
-		Example: "twice init demo && cd demo && twice run\ntwice init warehouse --template empty",
+		Example: "twice init demo && cd demo && twice run\ntwice init clicks --template stream\ntwice init warehouse --template empty",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			files, err := scaffold.Write(args[0], template)
@@ -25,7 +25,7 @@ func (a *app) initCommand() *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().StringVar(&template, "template", "demo", "what to start from: demo or empty")
+	c.Flags().StringVar(&template, "template", "demo", "what to start from: demo, stream or empty")
 	return c
 }
 
