@@ -24,6 +24,9 @@ func (p *Pipeline) Digest() string {
 	for _, column := range p.Columns {
 		c.Columns = append(c.Columns, [2]string{column.Name, strings.ToLower(column.Type)})
 	}
+	if p.To != nil {
+		c.To = []string{p.To.Topic, p.To.Key}
+	}
 	for i := range p.Inputs {
 		c.Inputs = append(c.Inputs, p.Inputs[i].code())
 	}
@@ -49,6 +52,7 @@ type code struct {
 	OnSchemaChange string
 	Columns        [][2]string
 	Inputs         []inputCode
+	To             []string `json:",omitempty"` // of a relay: topic and key
 }
 
 // inputCode is what can change an input's rows.

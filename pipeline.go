@@ -60,9 +60,10 @@ type Pipeline struct {
 	OnSchemaChange string // "fail" or "append_new_columns"
 	AllowEmpty     bool   // a zero-row result may replace rows
 
-	Inputs    []Input  // declared under inputs:, sorted by name
-	Upstreams []string // names of the pipelines whose tables the SELECT reads; found from the SQL, sorted
-	Columns   []Column // the contract; empty: whatever the SELECT gives
+	To        *KafkaOutput // a relay: the rows become records of a topic, and there is no table; nil: they go to Table
+	Inputs    []Input      // declared under inputs:, sorted by name
+	Upstreams []string     // names of the pipelines whose tables the SELECT reads; found from the SQL, sorted
+	Columns   []Column     // the contract; empty: whatever the SELECT gives
 	Checks    []Check
 	Allow     []Waiver
 }
@@ -202,6 +203,16 @@ type KafkaInput struct {
 type LogInput struct {
 	Envelope bool // a line is a record with its key and its time, not just a value
 	Records
+}
+
+// KafkaOutput is a topic that a relay's rows are produced to.
+type KafkaOutput struct {
+	Brokers    []string // of the cluster that the input is in; nil: the input's
+	Topic      string
+	Key        string // the column whose text is a record's key; empty: records have none
+	Quarantine string // the topic for records that do not parse; empty: none
+	Options    map[string]string
+	Line       int // of the file
 }
 
 // Check is a condition on the rows about to become visible. Exactly one of its conditions is set.

@@ -7,6 +7,7 @@ var descriptions = map[string]string{
 	"header.Tags":           "For selecting pipelines: twice run tag:NAME.",
 	"header.Table":          "The table to fill: name or schema.name. Default: the file's path under pipelines/.",
 	"header.Write":          "How rows are written. Each way gives the same table when it is done twice.",
+	"header.To":             "Where the rows of a stream go instead of a table: a topic of the same Kafka.",
 	"header.TimeColumn":     "The column that says which window a row belongs to.",
 	"header.Window":         "Length of the windows; none, the default: the whole table at once.",
 	"header.Timezone":       "Windows follow the calendar of this zone of the IANA database; default: UTC.",
@@ -54,6 +55,14 @@ var descriptions = map[string]string{
 	"httpHeader.Next":    "Dotted path of the next page's address, or link for the Link header.",
 	"httpHeader.Page":    "Query parameter that counts pages from 1 until one is empty.",
 	"httpHeader.Timeout": "Limit for one answer, such as 30s.",
+
+	"toHeader.Kafka": "A topic of the cluster that the stream is read from.",
+
+	"outputHeader.Brokers":         "host:port, one or several; default: the input's.",
+	"outputHeader.Topic":           "The topic that rows are produced to, in one transaction with the offsets.",
+	"outputHeader.Key":             "The column whose text is a record's key; default: records have no key.",
+	"outputHeader.QuarantineTopic": "The topic for records that do not parse, with on_error: quarantine.",
+	"outputHeader.Options":         "Settings of the connection and the transaction; those of the connection default to the input's.",
 
 	"kafkaHeader.Brokers": "host:port, one or several.",
 	"kafkaHeader.Topic":   "The topic.",

@@ -6,7 +6,9 @@ type header struct {
 	Owner       string `json:"owner,omitempty"`
 	Tags        texts  `json:"tags,omitempty"`
 	Table       string `json:"table,omitempty"`
-	Write       string `json:"write" jsonschema:"required,enum=overwrite,enum=merge,enum=publish"`
+	Write       string `json:"write,omitempty" jsonschema:"enum=overwrite,enum=merge,enum=publish"`
+
+	To *toHeader `json:"to,omitempty"`
 
 	TimeColumn string `json:"time_column,omitempty"`
 
@@ -83,6 +85,19 @@ type logHeader struct {
 	Path     string             `json:"path" jsonschema:"required"`
 	Envelope bool               `json:"envelope,omitempty"`
 	Options  map[string]setting `json:"options,omitempty"`
+}
+
+type toHeader struct {
+	Kafka *outputHeader `json:"kafka" jsonschema:"required"`
+}
+
+type outputHeader struct {
+	Brokers texts  `json:"brokers,omitempty"`
+	Topic   string `json:"topic" jsonschema:"required"`
+	Key     string `json:"key,omitempty"`
+
+	QuarantineTopic string             `json:"quarantine_topic,omitempty"`
+	Options         map[string]setting `json:"options,omitempty"`
 }
 
 type columnHeader struct {

@@ -39,8 +39,10 @@ func Parse(file, text string, env Env) (*twice.Pipeline, twice.Errors) {
 	b.writing()
 	b.inputs()
 	b.stream()
+	b.relay()
 	b.contract()
 	b.checks()
+	b.relayChecks()
 	b.waivers()
 	b.sql()
 	return p, b.errs
@@ -90,6 +92,10 @@ func (b *builder) writing() {
 		p.OnSchemaChange = h.OnSchemaChange
 	}
 	b.columnNames("unique_key", h.UniqueKey)
+	if !b.has("write") && !b.has("to") && !b.failedAt("") {
+		b.errorf("", "missing-key", "the key %q is missing", "write").
+			WithNext("add a line %q, with %s", "write: overwrite", listing([]string{"overwrite", "merge", "publish"}))
+	}
 	switch p.Write {
 	case twice.Merge:
 		if !b.has("unique_key") {

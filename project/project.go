@@ -137,7 +137,7 @@ func (p *Project) conflicts() twice.Errors {
 	var errs twice.Errors
 	owners := p.owners()
 	for _, pl := range p.Pipelines {
-		if owner := owners[tableKey(pl.Table)]; owner != pl {
+		if owner := owners[tableKey(pl.Table)]; owner != pl && pl.To == nil {
 			e := twice.Errorf("table-taken", "%s and %s both fill the table %s", owner.Name, pl.Name, pl.Table)
 			errs = append(errs, e.At(pl.File, 1).
 				WithNext("give one of them another table: in its header, or delete one file"))
@@ -168,6 +168,9 @@ func inputConflicts(pl *twice.Pipeline, in twice.Input, owners map[string]*twice
 func (p *Project) owners() map[string]*twice.Pipeline {
 	owners := make(map[string]*twice.Pipeline, len(p.Pipelines))
 	for _, pl := range p.Pipelines {
+		if pl.To != nil {
+			continue // it fills a topic
+		}
 		if _, taken := owners[tableKey(pl.Table)]; !taken {
 			owners[tableKey(pl.Table)] = pl
 		}

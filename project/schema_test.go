@@ -24,7 +24,7 @@ func TestEveryKeyIsDescribed(t *testing.T) {
 	keys := map[string]bool{}
 	for _, v := range []any{
 		projectFile{}, targetFile{}, header{}, inputHeader{}, readerHeader{}, queryHeader{}, commandHeader{}, httpHeader{},
-		kafkaHeader{}, logHeader{}, columnHeader{}, checkHeader{}, acceptedHeader{}, rowsHeader{}, relationshipsHeader{}, waiverHeader{},
+		kafkaHeader{}, logHeader{}, toHeader{}, outputHeader{}, columnHeader{}, checkHeader{}, acceptedHeader{}, rowsHeader{}, relationshipsHeader{}, waiverHeader{},
 		readerColumn{},
 	} {
 		for f := range reflect.TypeOf(v).Fields() {
@@ -64,6 +64,8 @@ func TestSchemasJudge(t *testing.T) {
 		{headerSchema, inputs + "{a: {command: {run: [x], timeout: 30s}}}", true},
 		{headerSchema, inputs + "{a: {command: {timeout: 30s}}}", false},
 		{headerSchema, "write: merge\nunique_key: id\ninputs: {a: {kafka: {brokers: [x], topic: y, options: {batch_rows: 9, group: g}}, format: json, on_error: skip}}", true},
+		{headerSchema, "to: {kafka: {topic: z, key: id}}\ninputs: {a: {kafka: {brokers: [x], topic: y}, format: json}}", true},
+		{headerSchema, "write: publish\nto: {kafka: {topic: z}}\ninputs: {a: {kafka: {brokers: [x], topic: y}, format: json}}", false},
 		{headerSchema, inputs + "{a: {files: x, table: y}}", false},
 		{headerSchema, "write: publish\nchecks: [{rows: {min: 1}, on_fail: warn}, {not_null: a}]", true},
 		{headerSchema, "write: publish\nchecks: [{rows: {min: 1}, unique: a}]", false},

@@ -50,15 +50,15 @@ func (b *builder) stream() {
 		return
 	}
 	at := "inputs." + in.Name
-	if b.p.Write != twice.Merge && b.p.Write != "" {
+	if b.p.Write != twice.Merge && b.p.Write != "" && b.h.To == nil {
 		b.errorf(at, "contradiction", "a stream cannot be written with write: %s: a batch holds what has come since the last one, "+
 			"and would replace all that was there", b.p.Write).WithNext("write: merge, and unique_key: the columns that identify an event")
 	}
-	if b.p.Windowed() && b.grainKnown() {
+	if b.p.Windowed() && b.grainKnown() && b.h.To == nil {
 		b.errorf("window", "contradiction", "a stream's windows are offset ranges, not times").
 			WithNext("delete window:; a pipeline that reads %s can have windows of time", b.p.Table)
 	}
-	if b.p.WhenMissing != "" {
+	if b.p.WhenMissing != "" && b.h.To == nil {
 		b.errorf("when_missing", "contradiction", "a batch of a stream is not a full snapshot, so that nothing is missing in it").
 			WithNext("delete it")
 	}
