@@ -71,6 +71,14 @@ type Pipeline struct {
 // Windowed says whether p is filled window by window, as opposed to the whole table at once.
 func (p *Pipeline) Windowed() bool { return p.Calendar.Grain != None }
 
+// How is the write's name, or "produce" for a relay.
+func (p *Pipeline) How() string {
+	if p.To != nil {
+		return "produce"
+	}
+	return string(p.Write)
+}
+
 // Input finds a declared input by name, or nil.
 func (p *Pipeline) Input(name string) *Input {
 	for i := range p.Inputs {

@@ -146,15 +146,26 @@ func (s *Session) Row(ctx context.Context, name, query string, dest ...any) erro
 }
 
 func (s *Session) do(name string, statement func() error) error {
-	p := s.db.point(name)
-	if err := s.db.at(p); err != nil {
+	return s.db.Step(name, func() error {
+		err := statement()
+		if err != nil {
+			err = s.db.Explain(err)
+		}
+		return err
+	})
+}
+
+// Step runs a durable operation, of the database or of something beside it, between two Points.
+func (db *DB) Step(name string, operation func() error) error {
+	p := db.point(name)
+	if err := db.at(p); err != nil {
 		return err
 	}
-	if err := statement(); err != nil {
-		return s.db.Explain(err)
+	if err := operation(); err != nil {
+		return err
 	}
 	p.After = true
-	return s.db.at(p)
+	return db.at(p)
 }
 
 // Tx runs f between BEGIN and COMMIT, and rolls back on any error. Where the engine wants one writer at a time it waits

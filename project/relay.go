@@ -39,8 +39,8 @@ func (b *builder) relay() {
 
 func (b *builder) relayInput(h *outputHeader) {
 	in := b.p.Stream()
-	if in == nil {
-		b.errorf("to", "contradiction", "only a stream can go to a topic: its offsets commit with the records").
+	if in == nil || in.Kafka == nil {
+		b.errorf("to", "contradiction", "only a topic can go to a topic: its offsets commit with the records").
 			WithNext("read a topic: inputs: {feed: {kafka: {brokers: […], topic: …}, format: json}}; or write a table")
 		return
 	}

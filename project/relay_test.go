@@ -37,7 +37,7 @@ func TestRelayProblems(t *testing.T) {
 		{relayed + "table: x\n", "table: it means nothing with to:"},
 		{relayed + "unique_key: id\n", "unique_key: it means nothing with to:"},
 		{relayed + "window: day\nbegin: 2020-01-01\n", "window: it means nothing with to:"},
-		{"to: {kafka: {topic: out}}\ninputs: {a: {files: x.csv}}\n", "only a stream can go to a topic"},
+		{"to: {kafka: {topic: out}}\ninputs: {a: {files: x.csv}}\n", "only a topic can go to a topic"},
 		{strings.Replace(relayed, "topic: out", "topic: events", 1), "would never end"},
 		{relayed + "    on_error: quarantine\n", "a relay has no database"},
 		{strings.Replace(relayed, "key: id", "quarantine_topic: dead", 1), "without on_error: quarantine nothing goes there"},

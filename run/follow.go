@@ -50,13 +50,16 @@ func (r *Runner) Follow(stop context.Context, pipelines []*twice.Pipeline, again
 	}
 }
 
-// join makes this process a member of its streams' groups, where others may write to the target too.
+// join makes this process a member of its streams' groups, where others may write to the target or topic too.
 func (r *Runner) join(pipelines []*twice.Pipeline) error {
-	if !r.DB.Features().SharedTarget {
-		return nil
-	}
 	for _, p := range pipelines {
-		if p.Stream() == nil {
+		if p.To != nil {
+			if _, err := r.relayOf(p); err != nil {
+				return err
+			}
+			continue
+		}
+		if p.Stream() == nil || !r.DB.Features().SharedTarget {
 			continue
 		}
 		t, err := r.topicOf(p)

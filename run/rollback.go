@@ -16,7 +16,7 @@ const RolledBack twice.Reason = "rollback"
 // rolled back: the rows stay as they are until one of these changes, or somebody forces a run.
 func (r *Runner) Rollback(ctx context.Context, p *twice.Pipeline) (*twice.Receipt, error) {
 	if p.Write != twice.Publish {
-		return nil, twice.Errorf("nothing-to-roll-back", "%s is written by %s; only publish keeps the previous version", p.Name, p.Write).
+		return nil, twice.Errorf("nothing-to-roll-back", "%s is written by %s; only publish keeps the previous version", p.Name, p.How()).
 			At(p.File, 1).WithExit(twice.ExitProject)
 	}
 	var receipt *twice.Receipt

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,8 +43,9 @@ type Runner struct {
 	Version string // of the program
 	Temp    string // a folder for files that need converting; the caller removes it
 
-	Captures Captures // for inputs that cannot be read twice
-	Monitor  bool     // show where streams are as their groups' committed offsets
+	Memory   *engine.DB // an engine in memory, for SELECTs whose rows no table takes; nil where there are none
+	Captures Captures   // for inputs that cannot be read twice
+	Monitor  bool       // show where streams are as their groups' committed offsets
 	Options
 
 	On      func(Event) // called for each window that ended, one at a time
@@ -125,9 +127,19 @@ func (r *Runner) Run(ctx context.Context, pipelines []*twice.Pipeline) (*Summary
 		sum.Took = time.Since(began)
 		return sum, nil
 	}
-	err = r.recorded(ctx, sum, func() error { return r.execute(ctx, plan, events) })
+	work := func() error { return r.execute(ctx, plan, events) }
+	if Relays(pipelines) {
+		err = work() // nothing of it is in the target
+	} else {
+		err = r.recorded(ctx, sum, work)
+	}
 	sum.Took = time.Since(began)
 	return sum, err
+}
+
+// Relays says whether the pipelines go to topics, all of them, so that they need no target.
+func Relays(pipelines []*twice.Pipeline) bool {
+	return len(pipelines) > 0 && !slices.ContainsFunc(pipelines, func(p *twice.Pipeline) bool { return p.To == nil })
 }
 
 // recorded keeps the run's own row in the ledger around work.
@@ -262,6 +274,10 @@ func (r *Runner) pipeline(ctx context.Context, plan *Plan, p *twice.Pipeline, sl
 		if err != nil {
 			steps = failAll(plan.Of(p), err)
 		}
+	}
+	if p.To != nil && steps[0].Do && ctx.Err() == nil {
+		r.relay(ctx, steps[0], slots, events)
+		return
 	}
 	if p.Stream() != nil && steps[0].Do && ctx.Err() == nil {
 		r.drain(ctx, steps[0], slots, events)

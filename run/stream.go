@@ -36,6 +36,7 @@ type source interface {
 type Topic struct {
 	source
 	member *stream.Member // nil: this process reads every partition
+	relay  *stream.Relay  // of a stream to another topic, while it is under way
 	flow   *flow          // as it was last planned
 }
 
@@ -45,6 +46,7 @@ type flow struct {
 	in     *twice.Input
 	at     map[int32]ledger.Position // where the ledger says that each partition is, or begins
 	until  map[int32]int64           // the ends that the plan saw
+	ids    map[int32]string          // of the log's partitions
 	losses []ledger.Loss             // accepted, to be skipped first
 	reset  bool                      // the first batch empties the table
 }
@@ -97,6 +99,9 @@ func (r *Runner) topicOf(p *twice.Pipeline) (*Topic, error) {
 // Close ends the connections to the brokers that the runner's streams were read from.
 func (r *Runner) Close() {
 	for _, t := range r.topics {
+		if t.relay != nil {
+			t.relay.Close()
+		}
 		t.Close()
 		if t.member != nil {
 			t.member.Close()
@@ -108,7 +113,16 @@ func (r *Runner) Close() {
 // stream decides about a stream: whether the topic has offsets that are not in the table yet.
 func (pl *planner) stream(ctx context.Context, p *twice.Pipeline) ([]Step, error) {
 	st := Step{Pipeline: p, Code: p.Digest(), Receipt: pl.receipt(p.Name, twice.Window{})}
-	if err := pl.look(ctx, &st); err != nil {
+	var at map[int32]ledger.Position
+	var err error
+	if p.To != nil {
+		at, err = pl.relayed(ctx, p)
+		st.Receipt = pl.receipt(p.Name, twice.Window{})
+	}
+	if err == nil {
+		err = pl.look(ctx, &st, at)
+	}
+	if err != nil {
 		if ctx.Err() != nil || twice.ExitCode(err) == twice.ExitProject {
 			return nil, err
 		}
@@ -121,7 +135,7 @@ func (pl *planner) stream(ctx context.Context, p *twice.Pipeline) ([]Step, error
 	return []Step{st}, nil
 }
 
-func (pl *planner) look(ctx context.Context, st *Step) error {
+func (pl *planner) look(ctx context.Context, st *Step, at map[int32]ledger.Position) error {
 	p, in := st.Pipeline, st.Pipeline.Stream()
 	switch {
 	case len(p.Upstreams) > 0:
@@ -136,7 +150,7 @@ func (pl *planner) look(ctx context.Context, st *Step) error {
 			At(p.File, p.Line).WithNext("twice run %s --full-refresh reads the topic again from its beginning;\n"+
 			"twice run %s --force keeps the rows and goes on with the new code", p.Name, p.Name)
 	}
-	f, err := pl.flowOf(ctx, p, in)
+	f, err := pl.flowOf(ctx, p, in, at)
 	if err != nil {
 		return err
 	}
@@ -162,8 +176,8 @@ func (pl *planner) look(ctx context.Context, st *Step) error {
 	return nil
 }
 
-// flowOf compares what the broker has with what the ledger says was read.
-func (pl *planner) flowOf(ctx context.Context, p *twice.Pipeline, in *twice.Input) (*flow, error) {
+// flowOf compares what the broker has with what was read: at, or if that is nil what the ledger says.
+func (pl *planner) flowOf(ctx context.Context, p *twice.Pipeline, in *twice.Input, at map[int32]ledger.Position) (*flow, error) {
 	t, err := pl.topicOf(p)
 	if err != nil {
 		return nil, err
@@ -172,9 +186,9 @@ func (pl *planner) flowOf(ctx context.Context, p *twice.Pipeline, in *twice.Inpu
 	if err != nil {
 		return nil, err
 	}
-	f := &flow{topic: t, in: in, until: map[int32]int64{}, reset: pl.FullRefresh}
+	f := &flow{topic: t, in: in, at: at, until: map[int32]int64{}, ids: map[int32]string{}, reset: pl.FullRefresh}
 	known, err := ledger.Exists(ctx, pl.s)
-	if err == nil && known {
+	if err == nil && known && p.To == nil {
 		f.at, err = ledger.Positions(ctx, pl.s, p.Name)
 	}
 	if err != nil {
@@ -199,6 +213,7 @@ func (pl *planner) flowOf(ctx context.Context, p *twice.Pipeline, in *twice.Inpu
 	}
 	f.losses = gaps
 	for _, part := range log.Partitions() {
+		f.ids[part] = log.Parts[part].ID
 		if t.reads(part) {
 			f.until[part] = log.Parts[part].End
 		}
@@ -217,7 +232,7 @@ func (f *flow) gaps(log stream.Log) []ledger.Loss {
 		switch {
 		case !f.topic.reads(part):
 			continue
-		case at.TopicID != there.ID || !ok:
+		case at.TopicID != there.ID && at.TopicID != "" || !ok:
 			gap.Cause = "recreated"
 			if f.reset {
 				gap.From = at.First

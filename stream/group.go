@@ -12,44 +12,65 @@ import (
 // other writes what it reads is the business of the offsets in the target.
 type Member struct {
 	cl    *kgo.Client
+	group string
 	topic string
 
-	mu      sync.Mutex // guards parts
-	parts   map[int32]bool
-	changed chan struct{} // closed when parts changes, and replaced
-	first   chan struct{} // closed when the group has spoken for the first time
-	spoken  bool
+	mu         sync.Mutex // guards parts, and who it is to the group
+	parts      map[int32]bool
+	id         string
+	generation int32         // of the group when it gave parts; -1: the member has no place in it
+	failed     error         // the place is another process's by now
+	changed    chan struct{} // closed when parts changes, and replaced
+	first      chan struct{} // closed when the group has spoken for the first time
+	spoken     bool
 }
 
 // Join makes the process a member. Partitions move cooperatively: those that stay are read on without a pause. With
 // instance_id the process keeps its partitions through a restart that is shorter than session_timeout.
-func (s *Source) Join() (*Member, error) {
-	m := &Member{topic: s.in.Kafka.Topic, parts: map[int32]bool{}, changed: make(chan struct{}), first: make(chan struct{})}
+func (s *Source) Join() (*Member, error) { return s.join(s.opts.instance) }
+
+func (s *Source) join(instance string) (*Member, error) {
+	m := &Member{
+		group: s.group(), topic: s.in.Kafka.Topic, parts: map[int32]bool{}, generation: -1, changed: make(chan struct{}), first: make(chan struct{}),
+	}
 	opts := append([]kgo.Opt{
 		kgo.ConsumerGroup(s.group()), kgo.ConsumeTopics(m.topic), kgo.DisableAutoCommit(),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()), kgo.SessionTimeout(s.opts.session),
 		kgo.HeartbeatInterval(min(3*time.Second, s.opts.session/3)), kgo.RebalanceTimeout(s.opts.session),
 		kgo.OnPartitionsAssigned(func(_ context.Context, cl *kgo.Client, got map[string][]int32) {
 			cl.PauseFetchPartitions(got) // records are read by offset ranges, not by the group's client
-			m.set(got[m.topic], true)
+			m.set(cl, got[m.topic], true)
 		}),
-		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, lost map[string][]int32) { m.set(lost[m.topic], false) }),
-		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, lost map[string][]int32) { m.set(lost[m.topic], false) }),
+		kgo.OnPartitionsRevoked(func(_ context.Context, cl *kgo.Client, lost map[string][]int32) {
+			m.set(cl, lost[m.topic], false)
+		}),
+		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, lost map[string][]int32) {
+			m.set(nil, lost[m.topic], false)
+		}),
+		kgo.WithHooks(m),
 	}, s.kopts...)
-	if s.opts.instance != "" {
-		opts = append(opts, kgo.InstanceID(s.opts.instance))
+	if instance != "" {
+		opts = append(opts, kgo.InstanceID(instance))
 	}
-	var err error
-	if m.cl, err = kgo.NewClient(opts...); err != nil {
+	cl, err := kgo.NewClient(opts...)
+	if err != nil {
 		return nil, s.explain(err)
 	}
-	m.cl.PauseFetchTopics(m.topic)
+	cl.PauseFetchTopics(m.topic)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.cl = cl
 	return m, nil
 }
 
-func (m *Member) set(parts []int32, mine bool) {
+// set takes partitions over, or gives them up. A cl of nil says that the member has lost its place.
+func (m *Member) set(cl *kgo.Client, parts []int32, mine bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.generation = -1
+	if cl != nil {
+		m.id, m.generation = cl.GroupMetadata()
+	}
 	for _, p := range parts {
 		if mine {
 			m.parts[p] = true

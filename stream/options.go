@@ -33,6 +33,9 @@ type options struct {
 	user, pass string
 	tls        bool
 	ca         string // a file of certificates; empty: the machine's
+
+	transaction time.Duration // of a relay: how long one may be open
+	most        int           // of a relay: bytes of a record
 }
 
 // settings lists the options by name, with what reads them.
@@ -57,6 +60,14 @@ var settings = map[string]func(o *options, text string) error{
 	"ca":       func(o *options, s string) error { o.ca, o.tls = s, true; return nil },
 }
 
+// outward lists the options of a relay's output by name. What they leave out of the connection is as for the input.
+var outward = map[string]func(o *options, text string) error{
+	"transaction_timeout": func(o *options, s string) error { return duration(&o.transaction, s) },
+	"max_record_bytes":    func(o *options, s string) error { return size(&o.most, s) },
+	"retry_time":          settings["retry_time"], "sasl": settings["sasl"], "user": settings["user"],
+	"password": settings["password"], "tls": settings["tls"], "ca": settings["ca"],
+}
+
 // ofLogs are the settings that a log has too.
 var ofLogs = []string{"batch_bytes", "batch_rows", "batch_time"}
 
@@ -72,23 +83,34 @@ func parse(in *twice.Input) (options, error) {
 	if in.Log != nil {
 		known = ofLogs
 	}
-	given := in.Records().Options
-	for _, name := range slices.Sorted(maps.Keys(given)) {
+	err := o.read(in.Records().Options, settings, known)
+	return o, err
+}
+
+// outward gives the options of a relay's output, which begin with those of its input.
+func (o options) outward(to *twice.KafkaOutput) (options, error) {
+	o.transaction, o.most = 10*time.Second, 1<<20
+	err := o.read(to.Options, outward, slices.Sorted(maps.Keys(outward)))
+	return o, err
+}
+
+func (o *options) read(texts map[string]string, settings map[string]func(o *options, text string) error, known []string) error {
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
 		set := settings[name]
 		if !slices.Contains(known, name) {
-			return o, twice.Errorf("unknown-key", "options: unknown key %q", name).
+			return twice.Errorf("unknown-key", "options: unknown key %q", name).
 				WithNext("expected one of %s", strings.Join(known, ", ")).WithExit(twice.ExitProject)
 		}
-		if err := set(&o, given[name]); err != nil {
-			return o, twice.Errorf("unknown-value", "options: %s: %w", name, err).
+		if err := set(o, texts[name]); err != nil {
+			return twice.Errorf("unknown-value", "options: %s: %w", name, err).
 				WithNext("correct it").WithExit(twice.ExitProject)
 		}
 	}
 	if o.sasl != "" && (o.user == "" || o.pass == "") {
-		return o, twice.Errorf("missing-key", "options: sasl needs user and password").
+		return twice.Errorf("missing-key", "options: sasl needs user and password").
 			WithNext("add user: and password: \"${KAFKA_PASSWORD}\"").WithExit(twice.ExitProject)
 	}
-	return o, nil
+	return nil
 }
 
 func positive(n *int, text string) (err error) {

@@ -51,7 +51,7 @@ func (o *opened) lint(ctx context.Context, pipelines []*twice.Pipeline) ([]lint.
 		if o.memo.Clean[p.Name] {
 			continue
 		}
-		fs, err := lint.Check(ctx, o.DB, p, o.Pipelines)
+		fs, err := lint.Check(ctx, o.engineOf(p), p, o.Pipelines)
 		if err != nil {
 			return nil, err
 		}

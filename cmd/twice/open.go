@@ -43,6 +43,8 @@ type opened struct {
 	Target project.Target
 	DB     *engine.DB
 
+	memory *engine.DB // for relays, whose rows no target takes; nil where there are none
+
 	absent bool // the target's file is not there yet: DB is an empty one in memory, so that looking makes no file
 
 	scratch  bool // it is one of prove's, see memo
@@ -80,14 +82,18 @@ func (a *app) create(ctx context.Context, o *opened) error {
 // Close closes the target.
 func (o *opened) Close() error {
 	err := o.DB.Close()
+	if o.memory != nil && o.memory.Driver != o.DB.Driver {
+		_ = o.memory.Close() // it holds nothing
+	}
 	if err == nil {
 		o.remember()
 	}
 	return err
 }
 
-// open loads the project, opens the target and finds out which pipeline reads which.
-func (a *app) open(ctx context.Context) (*opened, error) {
+// open loads the project, opens the target and finds out which pipeline reads which. Where args name relays and nothing
+// else, there is only these, and no target: other processes may have it.
+func (a *app) open(ctx context.Context, args ...string) (*opened, error) {
 	p, err := project.Load(a.dir, a.env)
 	if err != nil {
 		return nil, err
@@ -97,10 +103,17 @@ func (a *app) open(ctx context.Context) (*opened, error) {
 		return nil, err
 	}
 	o := &opened{Project: p, Target: t, scratch: a.isScratch(t)}
-	if t.Path != "" && !there(t.Path) {
+	if err := o.relays(ctx); err != nil {
+		return nil, err
+	}
+	switch alone := alone(p.Pipelines, args); {
+	case alone != nil:
+		p.Pipelines, o.Target.Path = alone, ""
+		o.DB = engine.Open(o.memory.Driver, a.tap())
+	case t.Path != "" && !there(t.Path):
 		o.DB, err = emptyTarget(ctx)
 		o.absent = true
-	} else {
+	default:
 		o.DB, err = a.openTarget(ctx, t)
 	}
 	if err != nil {
@@ -129,11 +142,14 @@ func (a *app) openTarget(ctx context.Context, t project.Target) (*engine.DB, err
 	if err != nil {
 		return nil, err
 	}
-	var tap engine.Tap
-	if a.trace != nil {
-		tap = a.trace.at
+	return engine.Open(d, a.tap()), nil
+}
+
+func (a *app) tap() engine.Tap {
+	if a.trace == nil {
+		return nil
 	}
-	return engine.Open(d, tap), nil
+	return a.trace.at
 }
 
 // link parses every pipeline's SQL with the engine's own parser, as far as it is not known what it says.
@@ -142,7 +158,7 @@ func (o *opened) link(ctx context.Context) error {
 		if refs, ok := o.memo.Tables[pl.Name]; ok {
 			return refs, nil
 		}
-		q, err := o.DB.Parse(ctx, pl.SQL)
+		q, err := o.engineOf(pl).Parse(ctx, pl.SQL)
 		if err != nil {
 			return nil, err
 		}
@@ -158,7 +174,7 @@ func (a *app) runner(o *opened) (*run.Runner, func(), error) {
 		return nil, nil, err
 	}
 	r := &run.Runner{
-		DB: o.DB, Project: o.Pipelines, Dir: o.Dir, Env: a.env, Me: me(), ID: newRunID(a.now()),
+		DB: o.DB, Memory: o.memory, Project: o.Pipelines, Dir: o.Dir, Env: a.env, Me: me(), ID: newRunID(a.now()),
 		Command: strings.Join(append([]string{"twice"}, os.Args[1:]...), " "), Version: version, Temp: temp,
 	}
 	if r.Captures, err = a.captures(o.Project); err != nil {

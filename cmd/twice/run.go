@@ -131,7 +131,7 @@ func (a *app) run(c *cobra.Command, args []string, f *runFlags) error {
 		return usage("--lease %s: it must be a second or more", f.lease)
 	}
 	a.lease = f.lease
-	o, err := a.open(ctx)
+	o, err := a.open(ctx, args...)
 	if err != nil {
 		return err
 	}
@@ -191,7 +191,7 @@ func (a *app) planCommand() *cobra.Command {
 		Example: "twice plan\ntwice plan +mart.daily --start 2020-03-01",
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
-			o, err := a.open(ctx)
+			o, err := a.open(ctx, args...)
 			if err != nil {
 				return err
 			}
@@ -238,7 +238,7 @@ func (a *app) showPlan(plan *run.Plan) {
 		first, last := plan.Steps[g[0]], plan.Steps[g[1]-1]
 		what, why := string(first.Status), ""
 		if first.Do {
-			what, why = string(first.Pipeline.Write), string(first.Reason)
+			what, why = first.Pipeline.How(), string(first.Reason)
 			if first.Reason == twice.UpNew && plan.Predicted(first.Pipeline) {
 				why += ", unless its rows come out the same"
 			}

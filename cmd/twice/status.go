@@ -15,7 +15,12 @@ import (
 
 // withLedger opens the project and a session on its target, and calls f if there is a ledger.
 func (a *app) withLedger(ctx context.Context, f func(*opened, *engine.Session) error) error {
-	o, err := a.open(ctx)
+	return a.withTarget(ctx, nil, func(o *opened, s *engine.Session) error { return a.ledgerOf(ctx, o, s, f) })
+}
+
+// withTarget opens the project, as far as args need it, and a session on its target.
+func (a *app) withTarget(ctx context.Context, args []string, f func(*opened, *engine.Session) error) error {
+	o, err := a.open(ctx, args...)
 	if err != nil {
 		return err
 	}
@@ -25,6 +30,11 @@ func (a *app) withLedger(ctx context.Context, f func(*opened, *engine.Session) e
 		return err
 	}
 	defer s.Close()
+	return f(o, s)
+}
+
+// ledgerOf calls f if there is a ledger.
+func (a *app) ledgerOf(ctx context.Context, o *opened, s *engine.Session, f func(*opened, *engine.Session) error) error {
 	ok, err := ledger.Exists(ctx, s)
 	if err != nil {
 		return err
@@ -45,28 +55,47 @@ func (a *app) statusCommand() *cobra.Command {
 		Example: "twice status\ntwice status mart.daily --json",
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
-			return a.withLedger(ctx, func(o *opened, s *engine.Session) error {
+			return a.withTarget(ctx, args, func(o *opened, s *engine.Session) error {
 				pipelines, err := o.Select(args)
 				if err != nil {
 					return err
 				}
-				state, err := ledger.Load(ctx, s, nil)
-				if err != nil {
-					return err
-				}
-				leases, err := ledger.Holders(ctx, s)
-				if err != nil {
-					return err
-				}
-				merged, err := mergedRows(ctx, s, pipelines)
-				if err != nil {
-					return err
-				}
-				a.status(pipelines, state, merged, leases)
-				return nil
+				return a.statusOf(ctx, o, s, pipelines)
 			})
 		},
 	}
+}
+
+func (a *app) statusOf(ctx context.Context, o *opened, s *engine.Session, pipelines []*twice.Pipeline) error {
+	tables, relays := parted(pipelines)
+	if len(tables) > 0 || len(relays) == 0 {
+		err := a.ledgerOf(ctx, o, s, func(o *opened, s *engine.Session) error {
+			state, err := ledger.Load(ctx, s, nil)
+			if err != nil {
+				return err
+			}
+			leases, err := ledger.Holders(ctx, s)
+			if err != nil {
+				return err
+			}
+			merged, err := mergedRows(ctx, s, tables)
+			if err != nil {
+				return err
+			}
+			a.status(tables, state, merged, leases)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if len(relays) > 0 && !a.json {
+			fmt.Fprintln(a.stdout)
+		}
+	}
+	if len(relays) == 0 {
+		return nil
+	}
+	return a.relayStatus(ctx, o, relays)
 }
 
 type statusLine struct {
@@ -182,28 +211,37 @@ func (a *app) historyCommand() *cobra.Command {
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
-			return a.withLedger(ctx, func(o *opened, s *engine.Session) error {
-				if len(args) == 0 {
-					runs, err := ledger.Runs(ctx, s, limit)
-					if err == nil {
-						a.runs(runs)
-					}
-					return err
-				}
-				ps, err := o.Select(args)
-				if err != nil {
-					return err
-				}
-				rs, err := ledger.History(ctx, s, ps[0].Name, "", limit)
-				if err == nil {
-					a.receipts(rs)
-				}
-				return err
-			})
+			return a.withTarget(ctx, args, func(o *opened, s *engine.Session) error { return a.history(ctx, o, s, args, limit) })
 		},
 	}
 	c.Flags().IntVar(&limit, "limit", 50, "how many to show, newest first; 0: all")
 	return c
+}
+
+func (a *app) history(ctx context.Context, o *opened, s *engine.Session, args []string, limit int) error {
+	if len(args) == 0 {
+		return a.ledgerOf(ctx, o, s, func(_ *opened, s *engine.Session) error {
+			runs, err := ledger.Runs(ctx, s, limit)
+			if err == nil {
+				a.runs(runs)
+			}
+			return err
+		})
+	}
+	ps, err := o.Select(args)
+	if err != nil {
+		return err
+	}
+	if ps[0].To != nil {
+		return a.relayHistory(ctx, o, ps[0])
+	}
+	return a.ledgerOf(ctx, o, s, func(_ *opened, s *engine.Session) error {
+		rs, err := ledger.History(ctx, s, ps[0].Name, "", limit)
+		if err == nil {
+			a.receipts(rs)
+		}
+		return err
+	})
 }
 
 type runLine struct {

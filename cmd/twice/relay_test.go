@@ -1,0 +1,281 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/twice-data/twice/stream/kafkatest"
+)
+
+// relayHeader is the pipeline of a relay; rest goes under to: kafka:, options and input under the input.
+const relayHeader = `/* @twice
+to:
+  kafka: {topic: %[3]s, %[4]s}
+%[5]sinputs:
+  feed:
+    kafka: {brokers: ["%[1]s"], topic: %[2]s, options: {%[6]s}}
+    format: json
+    %[7]s
+    columns: [{name: id, type: bigint}, {name: n, type: bigint}]
+*/
+`
+
+// relayStory is what a test says of its relay.
+type relayStory struct {
+	to      string // under to: kafka:
+	header  string // further lines
+	options string // of the input
+	input   string // a further line of the input
+	sql     string
+}
+
+// relayFlow is a project whose pipeline t carries one topic over to another.
+type relayFlow struct {
+	*flow
+	out string
+}
+
+func newRelay(t *testing.T, parts int, s relayStory) *relayFlow {
+	t.Helper()
+	b := kafkatest.Start(t)
+	f := &relayFlow{
+		flow: &flow{world: newWorld(t, nil), broker: b, topic: b.Topic(t, parts), parts: parts, addr: b.Addr}, out: b.Topic(t, 2),
+	}
+	f.env = []string{"TMPDIR=" + t.TempDir()}
+	f.story(s)
+	return f
+}
+
+func (f *relayFlow) story(s relayStory) {
+	f.Helper()
+	if s.to == "" {
+		s.to = "key: id"
+	}
+	if s.sql == "" {
+		s.sql = "select id, n from feed"
+	}
+	if !strings.Contains(s.options, "group:") {
+		s.options = strings.TrimPrefix(s.options+", group: "+f.out, ", ")
+	}
+	f.write("pipelines/t.sql", fmt.Sprintf(relayHeader, f.addr, f.topic, f.out, s.to, s.header, s.options, s.input)+s.sql+"\n")
+}
+
+// fresh takes other topics, and so another state of the same relay.
+func (f *relayFlow) fresh(s relayStory) {
+	f.Helper()
+	f.topic, f.out = f.broker.Topic(f.T, f.parts), f.broker.Topic(f.T, 2)
+	f.story(s)
+}
+
+// event is a record of the output.
+type event struct {
+	ID int `json:"id"`
+	N  int `json:"n"`
+}
+
+// produced reads the output as its readers do.
+func (f *relayFlow) produced() []event {
+	f.Helper()
+	var events []event
+	for _, r := range f.broker.Read(f.T, f.out, 30*time.Second) {
+		var e event
+		if err := json.Unmarshal(r.Value, &e); err != nil || string(r.Key) != fmt.Sprint(e.ID) {
+			f.Fatalf("record %q: %q: %v", r.Key, r.Value, err)
+		}
+		events = append(events, e)
+	}
+	return events
+}
+
+// eachOnce expects the events [0, n) in the output, each once.
+func (f *relayFlow) eachOnce(n int, how string) {
+	f.Helper()
+	times := map[int]int{}
+	for _, e := range f.produced() {
+		times[e.ID]++
+		if e.N != e.ID*e.ID {
+			f.Errorf("%s: event %d has n %d", how, e.ID, e.N)
+		}
+	}
+	var missing, twofold []int
+	for id := range n {
+		switch times[id] {
+		case 0:
+			missing = append(missing, id)
+		case 1:
+		default:
+			twofold = append(twofold, id)
+		}
+	}
+	if len(missing) > 0 || len(twofold) > 0 || len(times) != n {
+		f.Errorf("%s: of %d events %d are missing %v and %d are there more than once %v; there are %d", how, n,
+			len(missing), missing[:min(9, len(missing))], len(twofold), twofold[:min(9, len(twofold))], len(times))
+	}
+}
+
+func TestRelayDrainsToTheEndAndGoesOn(t *testing.T) {
+	f := newRelay(t, 3, relayStory{options: "batch_rows: 40"})
+	f.refused(0, []string{"run"}, "has no records to begin with")
+	f.produce(events(0, 100)...)
+	if r := f.must("plan"); !strings.Contains(r.stdout, "produce") {
+		t.Errorf("the plan does not say what is done:\n%s", r.stdout)
+	}
+	r := f.must("run")
+	if n := strings.Count(r.stdout, "committed  t"); n != 3 {
+		t.Errorf("100 rows by at most 40 a batch took %d batches:\n%s", n, r.stdout)
+	}
+	f.eachOnce(100, "a drain")
+	if r := f.must("run"); !strings.Contains(r.stdout, "up to date") {
+		t.Errorf("a second run is not up to date:\n%s", r.stdout)
+	}
+	f.produce(events(100, 130)...)
+	f.must("run")
+	f.eachOnce(130, "a second drain")
+	lags, err := kadm.NewClient(f.broker.Client(t)).Lag(t.Context(), f.out)
+	if lag := lags[f.out].Lag.Total(); err != nil || lag != 0 {
+		t.Errorf("Kafka's own tools see a lag of %d %v", lag, err)
+	}
+	f.refused(0, []string{"status"}, "RELAY", f.out)
+	f.refused(0, []string{"history", "t"}, "input")
+	f.must("check")
+	if there(filepath.Join(f.dir, "target.duckdb")) {
+		t.Error("a relay made a target")
+	}
+}
+
+// Records keep the order of their partition, and each is there as often as it came.
+func TestRelayKeepsOrderAndRepetition(t *testing.T) {
+	f := newRelay(t, 1, relayStory{options: "batch_rows: 7", sql: "select id, n from feed where id <> 3"})
+	f.produce(append(events(0, 30), events(5, 10)...)...)
+	f.must("run")
+	byKey := map[int][]int{}
+	for i, e := range f.produced() {
+		byKey[e.ID] = append(byKey[e.ID], i)
+	}
+	if len(byKey) != 29 || len(byKey[3]) != 0 || len(byKey[5]) != 2 || len(byKey[4]) != 1 {
+		t.Errorf("the events are %v", byKey)
+	}
+	last := map[int32]int64{}
+	for _, r := range f.broker.Read(t, f.out, 0) {
+		var e event
+		_ = json.Unmarshal(r.Value, &e)
+		if e.ID < 5 || e.ID >= 10 {
+			if int64(e.ID) < last[r.Partition] {
+				t.Errorf("event %d comes after %d", e.ID, last[r.Partition])
+			}
+			last[r.Partition] = int64(e.ID)
+		}
+	}
+}
+
+// A batch without rows moves the offsets all the same.
+func TestRelayOfNothing(t *testing.T) {
+	f := newRelay(t, 2, relayStory{sql: "select id, n from feed where id < 0"})
+	f.produce(events(0, 10)...)
+	f.must("run")
+	if got := f.produced(); len(got) != 0 {
+		t.Errorf("%v", got)
+	}
+	if r := f.must("run"); !strings.Contains(r.stdout, "up to date") {
+		t.Errorf("after a batch without rows:\n%s", r.stdout)
+	}
+}
+
+func TestRelayPoison(t *testing.T) {
+	lines := []string{`{"id": 0, "n": 0}`, `{"id": 7}`, `{"id": 1, "n": 1}`}
+	f := newRelay(t, 1, relayStory{})
+	f.produce(lines...)
+	f.refused(1, []string{"run"}, "does not parse", "offset 1")
+	f.eachOnce(0, "a batch with poison")
+	f.story(relayStory{input: "on_error: skip"})
+	f.must("run")
+	f.eachOnce(2, "poison skipped")
+
+	f.fresh(relayStory{})
+	dead := f.broker.Topic(t, 1)
+	f.produce(lines...)
+	f.story(relayStory{to: "key: id, quarantine_topic: " + dead, input: "on_error: quarantine"})
+	f.must("run")
+	f.eachOnce(2, "poison quarantined")
+	rs := f.broker.Read(t, dead, 0)
+	if len(rs) != 1 || string(rs[0].Value) != lines[1] || fmt.Sprintf("%s", rs[0].Headers) == "[]" {
+		t.Fatalf("in quarantine are %v", rs)
+	}
+	headers := map[string]string{}
+	for _, h := range rs[0].Headers {
+		headers[h.Key] = string(h.Value)
+	}
+	if headers["twice.topic"] != f.topic || headers["twice.offset"] != "1" || headers["twice.partition"] != "0" || headers["twice.error"] == "" {
+		t.Errorf("the rejected record says %v", headers)
+	}
+}
+
+func TestRelayChecks(t *testing.T) {
+	f := newRelay(t, 1, relayStory{header: "checks:\n  - {not_null: n, on_fail: block}\n", sql: "select id, nullif(n, 4) as n from feed"})
+	f.produce(events(0, 5)...)
+	f.refused(1, []string{"run"}, "not_null")
+	f.eachOnce(0, "a check that blocks")
+}
+
+func TestRelayRefuses(t *testing.T) {
+	f := newRelay(t, 1, relayStory{to: "key: who"})
+	f.produce(events(0, 3)...)
+	f.refused(1, []string{"run"}, "the SELECT gives no column who")
+	f.story(relayStory{sql: "select id, count(*) as n from feed group by id"})
+	f.refused(2, []string{"run"}, "batch-dependent")
+	out := f.out
+	f.out = "nowhere"
+	f.story(relayStory{})
+	f.refused(1, []string{"run"}, "have no topic nowhere to produce to")
+	f.out = out
+	f.story(relayStory{sql: "select id, 'nan'::double as n from feed"})
+	f.refused(1, []string{"run"}, "JSON has no NaN")
+	f.story(relayStory{to: "key: id, options: {max_record_bytes: 1KB}", sql: "select id, repeat(md5(_value), 100) as n from feed"})
+	f.refused(1, []string{"run"}, "larger than it may be")
+	f.eachOnce(0, "refusals")
+	f.story(relayStory{})
+	f.must("run")
+	f.eachOnce(3, "after the refusals")
+	f.story(relayStory{sql: "select id, n + 0 as n from feed"})
+	f.refused(1, []string{"run"}, "the pipeline has changed")
+	f.produce(events(3, 5)...)
+	f.must("run", "--force")
+	f.eachOnce(5, "new code, forced")
+}
+
+// Without offsets nobody knows what was produced already: a relay does not begin over again by itself.
+func TestRelayOffsetsGone(t *testing.T) {
+	f := newRelay(t, 1, relayStory{})
+	f.produce(events(0, 3)...)
+	f.must("run")
+	f.story(relayStory{options: "group: another"})
+	f.refused(1, []string{"run"}, "has no offsets for the topic", "--full-refresh")
+	f.must("run", "--full-refresh")
+	if got := f.produced(); len(got) != 6 {
+		t.Errorf("after a full refresh %d records", len(got))
+	}
+}
+
+// Offsets that retention has deleted stop a relay as they stop any stream, and what was accepted is kept with the offset.
+func TestRelayLoss(t *testing.T) {
+	f := newRelay(t, 1, relayStory{})
+	f.produce(events(0, 10)...)
+	f.must("run")
+	f.produce(events(10, 20)...)
+	f.broker.Expire(t, f.topic, 0, 15)
+	f.refused(1, []string{"run"}, "the broker has deleted them", "--accept-loss 0:10..15")
+	f.must("run", "--accept-loss", "0:10..15")
+	got := f.produced()
+	slices.SortFunc(got, func(a, b event) int { return a.ID - b.ID })
+	if len(got) != 15 || got[10].ID != 15 {
+		t.Errorf("%v", got)
+	}
+	f.refused(0, []string{"status", "--json"}, `"loss":"10..15"`)
+}
