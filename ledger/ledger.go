@@ -63,10 +63,8 @@ func Create(ctx context.Context, s *engine.Session) error {
 
 // Exists says whether the target has a ledger. One of a newer program is an error.
 func Exists(ctx context.Context, s *engine.Session) (bool, error) {
-	var n int
-	err := s.Row(ctx, "ledger", `SELECT count(*) FROM information_schema.tables
-		WHERE table_schema = 'twice' AND table_name = 'meta'`, &n)
-	if err != nil || n == 0 {
+	cols, err := s.DB().Columns(ctx, s, twice.Table{Schema: "twice", Name: "meta"})
+	if err != nil || len(cols) == 0 {
 		return false, err
 	}
 	var version int

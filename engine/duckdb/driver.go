@@ -35,10 +35,10 @@ type Options struct {
 
 // Driver is an open DuckDB database.
 type Driver struct {
-	home   string // the schema of tables without one, with its catalogue
-	db     *sql.DB
-	path   string // resolved; empty: in memory
-	closed bool   // guarded by openMu
+	catalog string // the database's name inside DuckDB
+	db      *sql.DB
+	path    string // resolved; empty: in memory
+	closed  bool   // guarded by openMu
 
 	mu        sync.Mutex
 	threshold string            // checkpoint_threshold as it is set
@@ -62,12 +62,10 @@ func Open(ctx context.Context, o Options) (*Driver, error) {
 	if err := d.wait(ctx, dsn, o.Wait); err != nil {
 		return nil, err
 	}
-	var catalog string
-	if err := d.db.QueryRowContext(ctx, "SELECT current_database()").Scan(&catalog); err != nil {
+	if err := d.db.QueryRowContext(ctx, "SELECT current_database()").Scan(&d.catalog); err != nil {
 		_ = d.Close() // it never worked; err says why
 		return nil, d.Explain(err)
 	}
-	d.home = engine.Ident(catalog) + `."main"`
 	return d, nil
 }
 
@@ -148,7 +146,7 @@ var _ engine.Driver = (*Driver)(nil)
 func (d *Driver) Features() engine.Features {
 	return engine.Features{
 		Name:        "duckdb",
-		Home:        d.home,
+		Home:        engine.Ident(d.catalog) + `."main"`,
 		RowID:       "rowid",
 		Merge:       true,
 		RenameSwap:  true,
