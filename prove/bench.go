@@ -38,7 +38,8 @@ type bench struct {
 	tables []string // that are there after it
 
 	mu       sync.Mutex
-	residues []residue // found after crashes
+	residues []residue       // found after crashes
+	logs     map[string]bool // of DuckDB, that have been cut
 	crashes  int
 	crashing time.Duration
 }

@@ -27,10 +27,7 @@ func tryClock(ctx context.Context, b *bench, t *trials) error {
 	for _, zone := range zones {
 		ss = append(ss, scenario{
 			name: "session in " + zone, steps: []string{"run every window in a session whose time zone is " + zone},
-			play: func(ctx context.Context, b *bench) (*Break, error) {
-				how := setup{wrap: sessionSettings("SET TimeZone = '" + zone + "'")}
-				return b.onSitting(ctx, b.base, how, func(s *sitting) (*Break, error) { return s.together(ctx, run.Options{}) })
-			},
+			play: func(ctx context.Context, b *bench) (*Break, error) { return inZone(ctx, b, zone) },
 		})
 	}
 	for i, env := range places {

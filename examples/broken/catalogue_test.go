@@ -156,9 +156,13 @@ func newCatalogue(t *testing.T) *catalogue {
 	return c
 }
 
-// broken wants the example's law broken with every seed, by few rows.
+// broken wants the example's law broken with every seed that it matters to, by few rows.
 func (c *catalogue) broken(t *testing.T, e example) {
-	for seed := range strings.SplitSeq(*seeds, ",") {
+	all := strings.Split(*seeds, ",")
+	if !slices.Contains(seeded, e.law) {
+		all = all[:1]
+	}
+	for _, seed := range all {
 		vs := c.prove(t, e.name, "--seed", seed, "--law", e.law, "--time", "60s")
 		if len(vs) != 1 {
 			t.Fatalf("%d verdicts on one law", len(vs))
