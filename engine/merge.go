@@ -53,12 +53,22 @@ func (w *write) stage(ctx context.Context, o *Outcome) error {
 	if _, err := w.s.Exec(ctx, "stage", stage); err != nil {
 		return place(err, w.Pipeline)
 	}
-	for _, guard := range []func(context.Context) error{w.noNullKey, w.noNullVersion, w.noDuplicateKey} {
-		if err := guard(ctx); err != nil {
-			return err
+	clean, all, err := w.screen(ctx)
+	if err != nil {
+		return err
+	}
+	if !clean {
+		for _, guard := range []func(context.Context) error{w.noNullKey, w.noNullVersion, w.noDuplicateKey} {
+			if err := guard(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	for _, win := range w.Windows {
+		if clean && len(w.Windows) == 1 {
+			o.Windows = append(o.Windows, WindowOutcome{Window: win, Fingerprint: all})
+			continue
+		}
 		where := "TRUE"
 		if w.Pipeline.TimeColumn != "" && len(w.Windows) > 1 {
 			var err error
@@ -141,28 +151,41 @@ func (w *write) apply(ctx context.Context, o *Outcome) error {
 	if err != nil {
 		return err
 	}
-	if err := w.changes(ctx); err != nil {
-		return err
-	}
-	if err := w.noTie(ctx); err != nil {
-		return err
-	}
-	inserts, updates, delta, err := w.weigh(ctx)
-	if err != nil {
-		return err
-	}
 	staged := int64(0)
 	for _, win := range o.Windows {
 		staged += win.Fingerprint.Rows
 	}
-	if err := w.upsert(ctx, staged, inserts, updates); err != nil {
+	put := w.listed
+	if w.s.db.Features().Rejoin {
+		put = w.rejoined
+	}
+	changed, delta, err := put(ctx, staged)
+	if err != nil {
 		return err
 	}
-	if _, err := w.s.Exec(ctx, "drop changes", "DROP TABLE "+changesTable); err != nil {
-		return err
-	}
-	o.Windows[len(o.Windows)-1].Changed = inserts + updates + deleted
+	o.Windows[len(o.Windows)-1].Changed = changed + deleted
 	return w.total(ctx, o, delta.Sub(missing))
+}
+
+// listed lists the changes in a table of their own and applies them. It answers with the number of changed rows, and with
+// what they do to the table's fingerprint.
+func (w *write) listed(ctx context.Context, staged int64) (int64, twice.Fingerprint, error) {
+	var delta twice.Fingerprint
+	if err := w.changes(ctx); err != nil {
+		return 0, delta, err
+	}
+	if err := w.noTie(ctx, changesTable); err != nil {
+		return 0, delta, err
+	}
+	inserts, updates, delta, err := w.weigh(ctx)
+	if err != nil {
+		return 0, delta, err
+	}
+	if err := w.upsert(ctx, staged, inserts, updates); err != nil {
+		return 0, delta, err
+	}
+	_, err = w.s.Exec(ctx, "drop changes", "DROP TABLE "+changesTable)
+	return inserts + updates, delta, err
 }
 
 // on matches s with t by the unique key. Neither side holds a NULL there: the guard keeps them out.
@@ -227,22 +250,38 @@ func (w *write) distinctInts(ctx context.Context) (bool, error) {
 // changes lists the keys of staged rows that are new, or differ from the row that they match and are not older. Whether
 // two rows differ is told by their 64-bit hashes, which are needed for the fingerprint anyway.
 func (w *write) changes(ctx context.Context) error {
-	first := Ident(w.Pipeline.UniqueKey[0])
-	cond, tie, version := "t.twice_old <> s.twice_new", "FALSE", ""
-	if v := w.Pipeline.Version; v != "" {
-		version = ", t." + Ident(v)
-		cond += fmt.Sprintf(" AND (t.%s IS NULL OR s.%s >= t.%s)", Ident(v), Ident(v), Ident(v))
-		tie = fmt.Sprintf("t.%s IS NOT NULL AND s.%s = t.%s", first, Ident(v), Ident(v))
-	}
 	if _, err := w.s.Exec(ctx, "drop changes", "DROP TABLE IF EXISTS "+changesTable); err != nil {
 		return err
 	}
-	_, err := w.s.Exec(ctx, "changes", fmt.Sprintf(
-		"CREATE TEMPORARY TABLE %s AS SELECT %s, s.twice_new, t.twice_old, t.%s IS NOT NULL AS twice_found, (%s) AS twice_tie "+
-			"FROM %s AS s LEFT JOIN (SELECT %s%s, %s AS twice_old FROM %s AS t) AS t ON %s WHERE t.%s IS NULL OR (%s)",
-		changesTable, Idents("s", w.Pipeline.UniqueKey), first, tie,
-		stageTable, Idents("t", w.Pipeline.UniqueKey), version, w.hash("t"), w.s.db.Name(w.Pipeline.Table), w.on(), first, cond))
+	_, err := w.s.Exec(ctx, "changes", fmt.Sprintf("CREATE TEMPORARY TABLE %s AS SELECT %s, twice_new, twice_old, twice_found, "+
+		"twice_tie FROM (%s) AS c WHERE NOT twice_found OR twice_differs", changesTable, Idents("", w.Pipeline.UniqueKey), w.matched()))
 	return err
+}
+
+// matched holds each staged row against the row of its key: the key, both hashes, whether there is such a row, whether it
+// is to be replaced, and whether that is so although their versions are the same.
+func (w *write) matched() string {
+	first := "t." + Ident(w.Pipeline.UniqueKey[0])
+	differs, tie, version := "t.twice_old <> s.twice_new", "FALSE", ""
+	if v := Ident(w.Pipeline.Version); w.Pipeline.Version != "" {
+		version = ", t." + v
+		differs += w.notOlder()
+		tie = fmt.Sprintf("%s IS NOT NULL AND s.%s = t.%s", first, v, v)
+	}
+	return fmt.Sprintf("SELECT %s, s.twice_new, t.twice_old, %s IS NOT NULL AS twice_found, "+
+		"%[2]s IS NOT NULL AND %s AS twice_differs, (%s) AS twice_tie "+
+		"FROM %s AS s LEFT JOIN (SELECT %s%s, %s AS twice_old FROM %s AS t) AS t ON %s",
+		Idents("s", w.Pipeline.UniqueKey), first, differs, tie,
+		stageTable, Idents("t", w.Pipeline.UniqueKey), version, w.hash("t"), w.s.db.Name(w.Pipeline.Table), w.on())
+}
+
+// notOlder is the condition that a staged row may replace the table's by its version.
+func (w *write) notOlder() string {
+	if w.Pipeline.Version == "" {
+		return ""
+	}
+	v := Ident(w.Pipeline.Version)
+	return fmt.Sprintf(" AND (t.%s IS NULL OR s.%s >= t.%s)", v, v, v)
 }
 
 func (w *write) isKey(name string) bool {
@@ -254,10 +293,11 @@ func (w *write) isKey(name string) bool {
 	return false
 }
 
-func (w *write) noTie(ctx context.Context) error {
+// noTie refuses changes that the order would decide; those under consideration are in the relation changes.
+func (w *write) noTie(ctx context.Context, changes string) error {
 	if w.Pipeline.Version == "" && w.Final {
 		return w.refuse(ctx, "key-changed",
-			fmt.Sprintf("SELECT %s FROM %s", Idents("s", names(w.columns)), w.changed("t.twice_found")),
+			fmt.Sprintf("SELECT %s FROM %s", Idents("s", names(w.columns)), w.changed(changes, "t.twice_found")),
 			"%d rows of the SELECT differ from the table's row of the same key ("+strings.Join(w.Pipeline.UniqueKey, ", ")+")",
 			"which one stays would depend on the order: name a column that grows with each change in version:")
 	}
@@ -265,7 +305,7 @@ func (w *write) noTie(ctx context.Context) error {
 		return nil
 	}
 	return w.refuse(ctx, "version-tie",
-		fmt.Sprintf("SELECT %s FROM %s", Idents("s", names(w.columns)), w.changed("t.twice_tie")),
+		fmt.Sprintf("SELECT %s FROM %s", Idents("s", names(w.columns)), w.changed(changes, "t.twice_tie")),
 		"%d rows of the SELECT differ from the table's row of the same key and the same version ("+w.Pipeline.Version+")",
 		"neither is newer, so which one stays would depend on the order: take a finer version, or correct the source")
 }
@@ -286,9 +326,9 @@ func (w *write) weigh(ctx context.Context) (inserts, updates int64, delta twice.
 	return inserts, updates, plus.Sub(minus), err
 }
 
-// changed is the staged rows, as s, that changesTable, as t, lists under a condition.
-func (w *write) changed(cond string) string {
-	return fmt.Sprintf("%s AS s JOIN %s AS t ON %s WHERE %s", stageTable, changesTable, w.on(), cond)
+// changed is the staged rows, as s, that the relation changes, as t, lists under a condition.
+func (w *write) changed(changes, cond string) string {
+	return fmt.Sprintf("%s AS s JOIN %s AS t ON %s WHERE %s", stageTable, changes, w.on(), cond)
 }
 
 // upsert applies the changes. The key columns are never set: they are equal, and setting them makes engines rebuild
@@ -298,28 +338,32 @@ func (w *write) upsert(ctx context.Context, staged, inserts, updates int64) erro
 	if updates > 0 {
 		from := stageTable
 		if updates < staged {
-			from = fmt.Sprintf("(SELECT s.* FROM %s)", w.changed("t.twice_found"))
+			from = fmt.Sprintf("(SELECT s.* FROM %s)", w.changed(changesTable, "t.twice_found"))
 		}
 		n, err := w.s.Exec(ctx, "update", fmt.Sprintf("UPDATE %s AS t SET %s FROM %s AS s WHERE %s", table, w.sets(), from, w.on()))
 		if err != nil {
 			return err
 		}
 		if n != updates {
-			return twice.Errorf("duplicate-key-in-table", "%s holds a key of the unique_key (%s) more than once",
-				w.Pipeline.Table, strings.Join(w.Pipeline.UniqueKey, ", ")).
-				WithNext("twice never adds a second row to a key: remove the rows that came from elsewhere, or twice run --full-refresh")
+			return w.twiceInTable()
 		}
 	}
 	if inserts > 0 {
 		from := stageTable + " AS s"
 		if inserts < staged {
-			from = w.changed("NOT t.twice_found")
+			from = w.changed(changesTable, "NOT t.twice_found")
 		}
 		_, err := w.s.Exec(ctx, "insert", fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s",
 			table, Idents("", names(w.columns)), Idents("s", names(w.columns)), from))
 		return err
 	}
 	return nil
+}
+
+func (w *write) twiceInTable() error {
+	return twice.Errorf("duplicate-key-in-table", "%s holds a key of the unique_key (%s) more than once",
+		w.Pipeline.Table, strings.Join(w.Pipeline.UniqueKey, ", ")).
+		WithNext("twice never adds a second row to a key: remove the rows that came from elsewhere, or twice run --full-refresh")
 }
 
 func (w *write) sets() string {

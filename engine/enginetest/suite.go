@@ -55,6 +55,7 @@ var cases = []testCase{
 	{"merge/repeat changes nothing", mergeRepeat},
 	{"merge/null key", mergeNullKey},
 	{"merge/duplicate key", mergeDuplicateKey},
+	{"merge/key twice in the table", mergeTwiceInTable},
 	{"merge/version decides, not order", mergeVersion},
 	{"merge/version tie", mergeTie},
 	{"merge/null version", mergeNullVersion},

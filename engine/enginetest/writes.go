@@ -153,6 +153,15 @@ func mergeDuplicateKey(b *bench) {
 	}
 }
 
+// mergeTwiceInTable merges into a table to which somebody else has added a second row of a key.
+func mergeTwiceInTable(b *bench) {
+	b.start(nil)
+	p := pipeline(twice.Merge, values("id, name", "(1, 'one')", "(2, 'two')"), keyed)
+	b.write(p)
+	b.exec("INSERT INTO t VALUES (1, 'other')")
+	b.refused("duplicate-key-in-table", p)
+}
+
 func mergeVersion(b *bench) {
 	b.start(nil)
 	p := pipeline(twice.Merge, "", keyed, versioned)

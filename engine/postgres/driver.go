@@ -121,8 +121,9 @@ func (d *Driver) Features() engine.Features {
 		SharedTarget:      true,
 		RowID:             "ctid",
 		Merge:             d.version >= 150000,
+		Rejoin:            true,
 		RenameSwap:        false, // views, grants and foreign keys point at a table by its identity
-		Fingerprint:       "pg-hashtext-1",
+		Fingerprint:       "pg-hashrecord-2",
 	}
 }
 

@@ -248,8 +248,20 @@ func TestRowHash(t *testing.T) {
 	if hash(`'{"a":1}'::json AS "odd ""name"`, odd) == hash(`'{"a": 1}'::json AS "odd ""name"`, odd) {
 		t.Error("json texts that differ hash equally")
 	}
+	for typ, pair := range map[string][2]string{ // equal, but not the same
+		"numeric": {"1.0", "1.00"}, "double precision": {"'0'", "'-0'"}, "jsonb": {"'1.0'", "'1.00'"}, "interval": {"'1 day'", "'24 hours'"},
+	} {
+		of := twice.Column{Name: "a", Type: typ}
+		if hash(pair[0]+"::"+typ+" AS a", of) == hash(pair[1]+"::"+typ+" AS a", of) {
+			t.Errorf("%s and %s of type %s hash equally", pair[0], pair[1], typ)
+		}
+	}
+	s.Exec(t.Context(), "collation", "CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
+	if hash("'x'::text COLLATE nocase AS a", a) == hash("'X'::text COLLATE nocase AS a", a) {
+		t.Error("x and X hash equally where a collation takes them for equal")
+	}
 	// The literal value holds across processes, servers and versions, or fingerprints would be worth nothing.
-	if got := hash("1 AS a", twice.Column{Name: "a", Type: "integer"}); got != "-3945892356441398947" {
+	if got := hash("1 AS a", twice.Column{Name: "a", Type: "integer"}); got != "-4084428537342257238" {
 		t.Errorf("the hash of (1) became %s", got)
 	}
 }
