@@ -165,11 +165,14 @@ func compare(b *testing.B, bar float64, hand, ours func(round int)) {
 	b.ReportMetric(median(h)*1000, "hand-ms")
 	b.ReportMetric(median(o)*1000, "twice-ms")
 	b.ReportMetric(0, "ns/op")
-	verdict := "within"
+	b.Logf("hand %.0f ms, twice %.0f ms, ratio %.2f: %s the bar of %.2f", median(h)*1000, median(o)*1000, ratio, verdict(ratio, bar), bar)
+}
+
+func verdict(ratio, bar float64) string {
 	if ratio > bar {
-		verdict = "OVER"
+		return "OVER"
 	}
-	b.Logf("hand %.0f ms, twice %.0f ms, ratio %.2f: %s the bar of %.2f", median(h)*1000, median(o)*1000, ratio, verdict, bar)
+	return "within"
 }
 
 func median(xs []float64) float64 {

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -151,23 +150,42 @@ func BenchmarkMemory(b *testing.B) {
 	peak := func(task ...string) float64 {
 		c := exec.Command(os.Args[0], "-test.run=^$", "-test.bench=^BenchmarkMemory$", "-test.benchtime=1x")
 		c.Env = append(os.Environ(), "TWICE_BENCH_TASK="+strings.Join(task, "|"))
-		if out, err := c.CombinedOutput(); err != nil {
+		out, err := c.CombinedOutput()
+		if err != nil {
 			b.Fatalf("%v: %v\n%s", task, err, out)
 		}
-		return float64(c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) / 1024
+		var kb float64
+		if _, found, ok := strings.Cut(string(out), "VmHWM:"); !ok {
+			b.Skip("peak memory is read from /proc")
+		} else if _, err := fmt.Sscan(found, &kb); err != nil {
+			b.Fatal(err)
+		}
+		return kb / 1024
 	}
 	var mb [2]float64
 	for i, rows := range []int{postgresRows, 10 * postgresRows} {
 		mb[i] = peak("postgres", csvFeeds(b, rows)[0], server.Database(b), strconv.Itoa(rows))
 	}
-	b.Logf("PostgreSQL, overwrite from CSV: 1 million rows %.0f MB, 10 million rows %.0f MB, ratio %.2f", mb[0], mb[1], mb[1]/mb[0])
+	b.Logf("PostgreSQL, overwrite from CSV: 1 million rows %.0f MB, 10 million rows %.0f MB, ratio %.2f: %s the bar of 1.20",
+		mb[0], mb[1], mb[1]/mb[0], verdict(mb[1]/mb[0], 1.20))
 	file := feeds(b)[0]
 	hand, ours := peak("hand", file), peak("duckdb", file)
-	b.Logf("DuckDB, overwrite from Parquet: by hand %.0f MB, twice %.0f MB, ratio %.2f (bar: 1.20)", hand, ours, ours/hand)
+	b.Logf("DuckDB, overwrite from Parquet: by hand %.0f MB, twice %.0f MB, ratio %.2f: %s the bar of 1.20",
+		hand, ours, ours/hand, verdict(ours/hand, 1.20))
 	b.ReportMetric(0, "ns/op")
 }
 
+// memoryTask does one task and prints this process's peak. The parent cannot ask for it: what wait4 gives counts the
+// parent's own memory too, which the child shares until it calls exec.
 func memoryTask(b *testing.B, task []string) {
+	defer func() {
+		status, _ := os.ReadFile("/proc/self/status") // empty elsewhere
+		for line := range strings.Lines(string(status)) {
+			if strings.HasPrefix(line, "VmHWM:") {
+				fmt.Print(line)
+			}
+		}
+	}()
 	switch task[0] {
 	case "postgres":
 		s := onPostgres(b, task[2])
