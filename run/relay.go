@@ -32,6 +32,11 @@ func (pl *planner) relayed(ctx context.Context, p *twice.Pipeline) (map[int32]le
 	if err != nil {
 		return nil, err
 	}
+	if t.relay != nil {
+		if err := t.relay.Replaced(); err != nil {
+			return nil, err
+		}
+	}
 	marks, err := t.kafka().Marks(ctx, false)
 	if err != nil {
 		return nil, err
@@ -125,7 +130,10 @@ func (w *relay) drain(ctx context.Context, events func(Event)) (did bool, err er
 		e, more, err := w.turn(ctx)
 		switch {
 		case err == nil && !more:
-			return did, nil
+			if done, err := w.reached(ctx); done || err != nil {
+				return did, err
+			}
+			continue
 		case err == nil:
 			e.Took = time.Since(began)
 			events(e)
@@ -134,7 +142,7 @@ func (w *relay) drain(ctx context.Context, events func(Event)) (did bool, err er
 		}
 		switch twice.AsError(err).Code {
 		case "lease-lost":
-		case "connection-lost":
+		case "connection-lost", "transaction-timeout":
 			if failing++; failing == tries {
 				return did, err
 			}
@@ -145,6 +153,33 @@ func (w *relay) drain(ctx context.Context, events func(Event)) (did bool, err er
 	}
 	return did, nil
 }
+
+// reached says whether the ends that the plan saw are behind the group, whoever of it has carried them over. One that has
+// partitions and is dead keeps them until the group misses it; then they may come to this process.
+func (w *relay) reached(ctx context.Context) (bool, error) {
+	if w.stop != nil {
+		return true, nil // the next turn sees
+	}
+	marks, err := w.flow.topic.kafka().Marks(ctx, false)
+	if err != nil {
+		return false, err
+	}
+	for part, end := range w.flow.until {
+		if max(marks[part].Next, w.flow.at[part].Next) >= end {
+			continue
+		}
+		select {
+		case <-w.part.Member().Changed():
+		case <-time.After(idleGroup):
+		case <-ctx.Done():
+		}
+		return false, ctx.Err()
+	}
+	return true, nil
+}
+
+// idleGroup is how often a run looks how far the others of its group have come.
+const idleGroup = 250 * time.Millisecond
 
 // turn carries one batch over. It is false when there is nothing left to read.
 func (w *relay) turn(ctx context.Context) (Event, bool, error) {

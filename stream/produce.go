@@ -180,8 +180,8 @@ func (r *Relay) ended(err error) error {
 		if r.instance != nil && r.member.taken(*r.instance) {
 			return replaced(err)
 		}
-		return twice.Errorf("lease-lost", "the transaction was open for longer than transaction_timeout: %w", err).
-			WithNext("nothing of this batch was produced; run again").WithExit(twice.ExitHeld)
+		return twice.Errorf("transaction-timeout", "the transaction was open for longer than %s: %w", r.set.transaction, err).
+			WithNext("nothing of this batch was produced; raise transaction_timeout, or lower batch_rows")
 	case errors.Is(err, kerr.MessageTooLarge):
 		return twice.Errorf("record-too-large", "a record for %s is larger than it may be: %w", r.to.Topic, err).
 			WithNext("select less, or let both sides take more: max_record_bytes under to: options:, max.message.bytes of the topic")

@@ -65,8 +65,8 @@ func (s *Source) Relay(to *twice.KafkaOutput, dir, run string, follows bool, ste
 	r.opts = append(r.opts, kgo.TransactionTimeout(r.set.transaction), kgo.ProducerBatchMaxBytes(int32(r.set.most)),
 		kgo.RecordDeliveryTimeout(r.set.transaction))
 	instance := s.opts.instance
-	if instance == "" && !follows {
-		instance, r.leave = oneShot, true
+	if !follows {
+		instance, r.leave = strings.TrimPrefix(instance+"-"+oneShot, "-"), true
 	}
 	r.txn = transactional(s.group(), instance, run)
 	if instance != "" {
@@ -92,8 +92,8 @@ func (r *Relay) Member() *Member { return r.member }
 // Term waits until the group has given this process its partitions, and a producer is there. Marks are the group's
 // offsets: for the term's partitions they stay so until this process commits.
 func (r *Relay) Term(ctx context.Context) (t Term, marks map[int32]Mark, err error) {
-	if t, err = r.member.await(ctx, r.refused); err != nil {
-		return t, nil, r.place(err)
+	if t, err = r.await(ctx); err != nil {
+		return t, nil, err
 	}
 	if r.producer == nil {
 		r.read = -1
@@ -120,6 +120,25 @@ func (r *Relay) Term(ctx context.Context) (t Term, marks map[int32]Mark, err err
 	r.read = t.generation
 	return t, maps.Clone(r.marks), nil
 }
+
+// await gives the group the time that it needs to miss those who are gone, and the brokers the time to come back.
+func (r *Relay) await(ctx context.Context) (Term, error) {
+	patience := 2*r.src.opts.session + r.set.retry
+	within, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	t, err := r.member.await(within, r.refused)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = twice.Errorf("kafka-unreachable", "the group %s has not said for %s which partitions this process has", r.src.group(), patience).
+			WithNext("see whether the brokers run, and whether the user may READ the group; then run again")
+	}
+	if err != nil {
+		return t, r.place(err)
+	}
+	return t, nil
+}
+
+// Replaced is an error once another process has taken the place of this one in the group.
+func (r *Relay) Replaced() error { return r.member.replaced() }
 
 // sameCluster refuses an output elsewhere: no transaction spans two clusters.
 func (r *Relay) sameCluster(ctx context.Context) error {
