@@ -208,10 +208,7 @@ func (s *Source) fetchOnce(ctx context.Context, at map[int32]int64, parts []int3
 }
 
 // movedOn says whether another broker may know.
-func movedOn(err error) bool {
-	return errors.Is(err, kerr.NotLeaderForPartition) || errors.Is(err, kerr.LeaderNotAvailable) ||
-		errors.Is(err, kerr.FencedLeaderEpoch) || errors.Is(err, kerr.ReplicaNotAvailable) || err != nil && unreachable(err)
-}
+func movedOn(err error) bool { return err != nil && away(err) }
 
 func (s *Source) ask(ctx context.Context, leader int32, at map[int32]int64, parts []int32) error {
 	req := kmsg.NewPtrFetchRequest()
@@ -225,6 +222,9 @@ func (s *Source) ask(ctx context.Context, leader int32, at map[int32]int64, part
 		topic.Partitions = append(topic.Partitions, rp)
 	}
 	req.Topics = append(req.Topics, topic)
+	if leader < 0 {
+		return kerr.LeaderNotAvailable
+	}
 	raw, err := s.cl.Broker(int(leader)).RetriableRequest(ctx, req)
 	if err != nil {
 		return err

@@ -48,7 +48,7 @@ func (s *Source) Marks(ctx context.Context, stable bool) (marks map[int32]Mark, 
 	began := time.Now()
 	for {
 		err := s.persist(ctx, func() error { marks, err = s.marks(ctx); return err })
-		if !kerr.IsRetriable(err) || time.Since(began) > stableWait {
+		if !errors.Is(err, kerr.UnstableOffsetCommit) || time.Since(began) > stableWait {
 			return marks, s.explain(err)
 		}
 		if err := pause(ctx, 50*time.Millisecond); err != nil {

@@ -87,7 +87,8 @@ func (s *Source) persist(ctx context.Context, f func() error) error {
 	began := time.Now()
 	for {
 		err := f()
-		if err == nil || !unreachable(err) || time.Since(began) > s.opts.retry {
+		since := time.Since(began)
+		if err == nil || since > s.opts.retry || !away(err) && !(unheard(err) && since < hearsay) {
 			return err
 		}
 		select {
@@ -186,8 +187,21 @@ func (s *Source) explain(err error) error {
 	return s.place(e)
 }
 
+// hearsay is for how long a broker may know nothing of a topic that another one knows.
+const hearsay = time.Second
+
+// away says whether the brokers may answer later: they cannot be reached, or elect a leader.
+func away(err error) bool {
+	return unreachable(err) || kerr.IsRetriable(err) && !unheard(err) && !errors.Is(err, kerr.UnstableOffsetCommit)
+}
+
+func unheard(err error) bool {
+	return errors.Is(err, kerr.UnknownTopicOrPartition) || twice.AsError(err).Code == "unknown-topic"
+}
+
 func unreachable(err error) bool {
 	var dial *net.OpError
 	return errors.As(err, &dial) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, os.ErrDeadlineExceeded) || strings.Contains(err.Error(), "unable to dial")
+		errors.Is(err, os.ErrDeadlineExceeded) || kgo.IsRetryableBrokerErr(err) ||
+		strings.Contains(err.Error(), "unable to dial") || strings.Contains(err.Error(), "unknown broker")
 }

@@ -81,7 +81,7 @@ func (f *flow) pipeline(s story) {
 	if s.sql == "" {
 		s.sql = "select id, n from feed"
 	}
-	from := fmt.Sprintf("kafka: {brokers: [%q], topic: %s, options: {%s}}", f.addr, f.topic, s.options)
+	from := fmt.Sprintf("kafka: {brokers: [\"%s\"], topic: %s, options: {%s}}", f.addr, f.topic, s.options)
 	if f.broker == nil {
 		from = fmt.Sprintf("log: {path: %s/, envelope: %t, options: {%s}}", f.topic, s.envelope, s.options)
 	}

@@ -30,6 +30,9 @@ type Broker struct {
 	SASL string // host:port for those who log in with PLAIN as "me" with the password "secret"
 	dir  string
 
+	seeds    []string // of clients: Addr, or those of all brokers of a cluster
+	replicas int16    // of the topics that are made
+
 	mu      sync.Mutex // guards the wrapper's two ends
 	stdin   interface{ Write([]byte) (int, error) }
 	answers *bufio.Scanner
@@ -58,7 +61,7 @@ func Start(t testing.TB) *Broker {
 // even of SIGKILL, so no broker and no folder is ever left behind.
 const script = `
 cd "$DIR" || exit 1
-up() { java -Xmx384m -Xss512k -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
+up() { java -Xmx$HEAP -Xss512k -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
 	-cp "$JARS/*" kafka.Kafka server.properties >>log 2>&1 & pid=$!; }
 down() { kill -KILL $pid; wait $pid; }
 java -XX:TieredStopAtLevel=1 -cp "$JARS/*" kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qg -c server.properties >log 2>&1
@@ -97,6 +100,20 @@ controller.quorum.fetch.timeout.ms=600
 
 func start(t testing.TB) *Broker {
 	t.Helper()
+	lib := installed(t)
+	dir := folder(t)
+	ports := freePorts(t, 3)
+	b := launch(t, lib, dir, fmt.Sprintf(properties, ports[0], ports[1], dir, ports[2]), "384m")
+	b.Addr, b.SASL, b.replicas = address(ports[0]), address(ports[2]), 1
+	b.seeds = []string{b.Addr}
+	b.up(t)
+	b.ready(t, 1)
+	return b
+}
+
+// installed is the folder of Kafka's jars.
+func installed(t testing.TB) string {
+	t.Helper()
 	lib := jars()
 	if _, err := exec.LookPath("java"); err != nil || lib == "" {
 		const why = "Kafka is not installed; run scripts/test-deps.sh"
@@ -105,12 +122,21 @@ func start(t testing.TB) *Broker {
 		}
 		t.Skip(why)
 	}
+	return lib
+}
+
+func folder(t testing.TB) string {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "kafkatest")
 	if err != nil {
 		t.Fatal(err)
 	}
-	ports := freePorts(t)
-	conf := fmt.Sprintf(properties, ports[0], ports[1], dir, ports[2])
+	return dir
+}
+
+// launch starts the script that keeps a broker, which does not answer yet.
+func launch(t testing.TB, lib, dir, conf, heap string) *Broker {
+	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, "server.properties"), []byte(conf), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -119,10 +145,10 @@ func start(t testing.TB) *Broker {
 		t.Fatal(err)
 	}
 	wrapper := exec.Command("sh", "-c", script)
-	wrapper.Env = []string{"JARS=" + lib, "DIR=" + dir, "PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
+	wrapper.Env = []string{"JARS=" + lib, "DIR=" + dir, "HEAP=" + heap, "PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
 	wrapper.ExtraFiles = []*os.File{answer}
 	wrapper.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	b := &Broker{Addr: address(ports[0]), SASL: address(ports[2]), dir: dir, answers: bufio.NewScanner(answers)}
+	b := &Broker{dir: dir, answers: bufio.NewScanner(answers)}
 	if b.stdin, err = wrapper.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
@@ -130,9 +156,15 @@ func start(t testing.TB) *Broker {
 		t.Fatal(err)
 	}
 	answer.Close()
-	b.answers.Scan()
-	b.ready(t)
 	return b
+}
+
+// up waits until the broker's process is there.
+func (b *Broker) up(t testing.TB) {
+	t.Helper()
+	if !b.answers.Scan() {
+		t.Fatal("Kafka cannot be started")
+	}
 }
 
 // jars is the folder of Kafka's jars, or empty.
@@ -148,8 +180,8 @@ func jars() string {
 	return dir
 }
 
-// ready waits until the broker answers.
-func (b *Broker) ready(t testing.TB) {
+// ready waits until so many brokers answer.
+func (b *Broker) ready(t testing.TB, n int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -158,7 +190,7 @@ func (b *Broker) ready(t testing.TB) {
 	}))
 	for {
 		brokers, err := kadm.NewClient(cl).ListBrokers(ctx)
-		if err == nil && len(brokers) > 0 {
+		if err == nil && len(brokers) >= n {
 			return
 		}
 		if ctx.Err() != nil {
@@ -174,7 +206,7 @@ func (b *Broker) Stop(t testing.TB) { b.tell(t, "down") }
 // Restart starts a stopped broker again and waits until it answers.
 func (b *Broker) Restart(t testing.TB) {
 	b.tell(t, "up")
-	b.ready(t)
+	b.ready(t, 1)
 }
 
 func (b *Broker) tell(t testing.TB, word string) {
@@ -189,7 +221,7 @@ func (b *Broker) tell(t testing.TB, word string) {
 // Client gives a client of the broker, which closes with the test.
 func (b *Broker) Client(t testing.TB, opts ...kgo.Opt) *kgo.Client {
 	t.Helper()
-	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(b.Addr)}, opts...)...)
+	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(b.seeds...), kgo.MetadataMinAge(50 * time.Millisecond)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +240,7 @@ func (b *Broker) Topic(t testing.TB, partitions int) string {
 // Create makes a topic of a given name.
 func (b *Broker) Create(t testing.TB, topic string, partitions int) {
 	t.Helper()
-	if _, err := kadm.NewClient(b.Client(t)).CreateTopic(t.Context(), int32(partitions), 1, nil, topic); err != nil {
+	if _, err := kadm.NewClient(b.Client(t)).CreateTopic(t.Context(), int32(partitions), b.replicas, nil, topic); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -251,8 +283,9 @@ func Lines(topic string, partitions int, lines ...string) []*kgo.Record {
 
 func address(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
-func freePorts(t testing.TB) (ports [3]int) {
+func freePorts(t testing.TB, n int) []int {
 	t.Helper()
+	ports := make([]int, n)
 	for i := range ports {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {

@@ -1,6 +1,8 @@
 package kafkatest
 
 import (
+	"os"
+	"strconv"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -22,4 +24,25 @@ func TestBrokerKeepsWhatItHasThroughAKill(t *testing.T) {
 			t.Errorf("partition %d ends at %d, want %d", partition, end.Offset, want)
 		}
 	}
+}
+
+func TestClusterOutlivesOneOfItsBrokers(t *testing.T) {
+	c := StartCluster(t)
+	topic := c.Topic(t, 2)
+	for i := range min(rounds(1), size) {
+		c.Produce(t, Lines(topic, 2, "a", "b")...)
+		c.Kill(t, i)
+		c.Produce(t, Lines(topic, 2, "c", "d")...)
+		c.Raise(t, i)
+		if n := len(c.Read(t, topic, 0)); n != 4*(i+1) {
+			t.Errorf("%d records, want %d", n, 4*(i+1))
+		}
+	}
+}
+
+func rounds(few int) int {
+	if n, err := strconv.Atoi(os.Getenv("TWICE_ROUNDS")); err == nil {
+		return n
+	}
+	return few
 }
