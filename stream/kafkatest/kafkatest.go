@@ -19,6 +19,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Version of the broker, as scripts/test-deps.sh installs it.
@@ -240,8 +241,31 @@ func (b *Broker) Topic(t testing.TB, partitions int) string {
 // Create makes a topic of a given name.
 func (b *Broker) Create(t testing.TB, topic string, partitions int) {
 	t.Helper()
-	if _, err := kadm.NewClient(b.Client(t)).CreateTopic(t.Context(), int32(partitions), b.replicas, nil, topic); err != nil {
+	cl := b.Client(t)
+	if _, err := kadm.NewClient(cl).CreateTopic(t.Context(), int32(partitions), b.replicas, nil, topic); err != nil {
 		t.Fatal(err)
+	}
+	for id := range b.replicas {
+		heard(t, cl, int(id)+1, topic)
+	}
+}
+
+// heard waits until a broker knows a topic that another one has made.
+func heard(t testing.TB, cl *kgo.Client, id int, topic string) {
+	t.Helper()
+	for t.Context().Err() == nil {
+		req := kmsg.NewPtrMetadataRequest()
+		rt := kmsg.NewMetadataRequestTopic()
+		rt.Topic = kmsg.StringPtr(topic)
+		req.Topics = append(req.Topics, rt)
+		resp, err := cl.Broker(id).RetriableRequest(t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.(*kmsg.MetadataResponse).Topics[0].ErrorCode == 0 {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
 	}
 }
 
