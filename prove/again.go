@@ -21,11 +21,12 @@ func tryRepeat(ctx context.Context, b *bench, t *trials) error {
 }
 
 // threeRuns runs each window three times in a row before the next one: what redoing an old window does is order's to try.
+// A stream is read three times from its beginning.
 func threeRuns(ctx context.Context, b *bench) (*Break, error) {
 	return b.onSitting(ctx, b.base, setup{}, func(s *sitting) (*Break, error) {
 		for _, w := range b.windows {
 			for n := 1; n <= 3; n++ {
-				events, err := s.windows(ctx, run.Options{Force: n > 1}, w)
+				events, err := s.windows(ctx, run.Options{Force: n > 1, FullRefresh: n > 1 && b.isStream()}, w)
 				if err != nil {
 					return nil, err
 				}
@@ -33,7 +34,7 @@ func threeRuns(ctx context.Context, b *bench) (*Break, error) {
 				if bad := failure(events); bad != nil {
 					return stepped(failed(bad), step), nil
 				}
-				if n > 1 && b.p.Write == twice.Merge && events[0].Changed > 0 {
+				if n > 1 && b.p.Write == twice.Merge && !b.isStream() && events[0].Changed > 0 {
 					return stepped(&Break{Inputs: -1, Found: "it changed " + counted(int(events[0].Changed), "row")}, step), nil
 				}
 			}
@@ -45,7 +46,11 @@ func threeRuns(ctx context.Context, b *bench) (*Break, error) {
 func threeProcesses(ctx context.Context, b *bench) (*Break, error) {
 	return b.onLab(ctx, b.done, func(l *lab) (*Break, error) {
 		for range 3 {
-			c := l.child(ctx, b.windows[len(b.windows)-1], []string{"--force"}, nil)
+			flags := []string{"--force"}
+			if b.isStream() {
+				flags = []string{"--full-refresh"}
+			}
+			c := l.child(ctx, b.windows[len(b.windows)-1], flags, nil)
 			if bad := c.wait(); bad != nil {
 				return &Break{Inputs: -1, Err: bad}, nil
 			}
@@ -77,6 +82,9 @@ const mostPermutations = 24
 
 // tryOrder runs the windows in every order, and then redoes the last and the first of them.
 func tryOrder(ctx context.Context, b *bench, t *trials) error {
+	if b.isStream() {
+		return t.all(ctx, b.growths())
+	}
 	var ss []scenario
 	for _, order := range orders(len(b.windows), rand.New(rand.NewPCG(uint64(b.Seed), 2))) {
 		keys := make([]string, len(order))
@@ -175,6 +183,9 @@ func list(ws []twice.Window) string {
 
 // trySplit runs the windows in one run, in statements of as many windows as batch_size allows, and fewer.
 func trySplit(ctx context.Context, b *bench, t *trials) error {
+	if b.isStream() {
+		return t.all(ctx, batches())
+	}
 	if b.p.BatchSize == 1 {
 		t.note("batch_size is 1: the engine never puts several windows of it into one statement")
 	}

@@ -20,12 +20,14 @@ type bench struct {
 	family   []*twice.Pipeline // p and what it reads, upstream first
 	windows  []twice.Window    // of p; all of them committed in the clean run
 	need     map[string][]twice.Window
-	feeds    []feed // the input files
-	folder   string // the scratch project with the clean inputs; nobody changes it
-	base     *lab   // what p reads is filled, p is not
-	done     *lab   // p is filled too, by the clean run
-	clean    *state // of done
-	half     string // a condition that about half of the rows of p's table meet, as twice_old
+	feeds    []feed   // the input files
+	folder   string   // the scratch project with the clean inputs; nobody changes it
+	base     *lab     // what p reads is filled, p is not
+	done     *lab     // p is filled too, by the clean run
+	clean    *state   // of done
+	rows     int      // of a batch of a stream, for it to be read in several
+	steps    []*state // of a stream, after each of these batches
+	half     string   // a condition that about half of the rows of p's table meet, as twice_old
 	outcomes []run.Event
 
 	borrowed []string // statements that copy what is read of the real target; nil: not asked yet
@@ -97,9 +99,14 @@ func (b *bench) copyProject(ctx context.Context, c *chooser, family []*twice.Pip
 		if err := b.copyInputs(ctx, c, real, p); err != nil {
 			return err
 		}
+		if p.Stream() != nil {
+			if err := b.copyStream(ctx, real, p, len(b.family) == len(family)); err != nil {
+				return err
+			}
+		}
 	}
 	b.p = b.family[len(b.family)-1]
-	return nil
+	return b.measure()
 }
 
 // transplant is a pipeline and its file's text with every input inside the project's folder.

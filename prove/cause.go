@@ -11,16 +11,16 @@ import (
 // suspects are the lint rules that most often explain a broken law, the likeliest first.
 var suspects = map[string][]string{
 	"repeat":    {"volatile-function", "self-reference", "sampling", "session-lookup", "limit-without-order", "ranking-ties", "order-dependent-aggregate"},
-	"order":     {"merge-order", "self-reference", "undeclared-relation", "unused-window"},
-	"split":     {"ranking-ties", "self-reference", "unused-window"},
+	"order":     {"batch-dependent", "merge-order", "self-reference", "undeclared-relation", "unused-window"},
+	"split":     {"batch-dependent", "ranking-ties", "self-reference", "unused-window"},
 	"rebuild":   {"self-reference", "merge-order", "undeclared-relation", "external-read", "unused-window"},
-	"shuffle":   {"ranking-ties", "limit-without-order", "distinct-on-without-order", "order-dependent-aggregate", "aggregate-ties", "float-sum", "sampling"},
+	"shuffle":   {"batch-dependent", "ranking-ties", "limit-without-order", "distinct-on-without-order", "order-dependent-aggregate", "aggregate-ties", "float-sum", "sampling"},
 	"duplicate": {"ranking-ties", "merge-order"},
 	"late":      {"self-reference", "undeclared-relation", "external-read", "merge-order"},
 	"replay":    {"undeclared-relation", "external-read", "self-reference", "volatile-function"},
 	"hostile":   {"ranking-ties", "limit-without-order", "distinct-on-without-order", "order-dependent-aggregate", "aggregate-ties"},
 	"clock":     {"volatile-function", "session-lookup"},
-	"crash":     {"self-reference", "volatile-function"},
+	"crash":     {"batch-dependent", "self-reference", "volatile-function"},
 }
 
 // usual is what breaks a law when lint has nothing to say, and the cure.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -38,7 +39,8 @@ func (l *lab) child(ctx context.Context, w twice.Window, flags []string, env map
 	}
 	c := &child{cmd: exec.CommandContext(ctx, l.b.Binary, append(args, flags...)...)}
 	_, value := l.b.targets.address(l.target)
-	c.cmd.Env = append(os.Environ(), TargetVariable+"="+value, CapturesVariable+"="+l.b.captures(), "TMPDIR="+l.temp)
+	c.cmd.Env = append(os.Environ(), TargetVariable+"="+value, CapturesVariable+"="+l.b.captures(), "TMPDIR="+l.temp,
+		RowsVariable+"="+strconv.Itoa(l.rows))
 	for name, value := range env {
 		c.cmd.Env = append(c.cmd.Env, name+"="+value)
 	}

@@ -119,7 +119,7 @@ func (s *sitting) halfway(ctx context.Context) (*Break, error) {
 		return nil, err
 	case len(st.lies) > 0:
 		return &Break{Inputs: -1, Found: "before the next run " + st.lies[0]}, nil
-	case !st.equal(s.b.before) && !st.equal(s.b.clean):
+	case !s.b.between(st):
 		return &Break{Inputs: -1, Found: fmt.Sprintf("before the next run the table holds %s, which are neither the %d before nor the %d after",
 			counted(int(st.Table.Rows), "row"), s.b.before.Table.Rows, s.b.clean.Table.Rows)}, nil
 	default:

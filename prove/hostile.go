@@ -21,6 +21,9 @@ type injection struct {
 // tryHostile injects one thing at a time into the input of one window. The run must refuse it with a documented error and
 // leave the table as it was, or take it in so that a second run, and one with the rows in another order, change nothing.
 func tryHostile(ctx context.Context, b *bench, t *trials) error {
+	if b.isStream() {
+		return t.all(ctx, b.poisons(t))
+	}
 	var ss []scenario
 	for _, in := range injections(b) {
 		ss = append(ss, scenario{
@@ -31,11 +34,25 @@ func tryHostile(ctx context.Context, b *bench, t *trials) error {
 	return t.all(ctx, ss)
 }
 
+// strangeable says why nothing can be put into the input.
+func strangeable(b *bench) string {
+	switch why := readsText(b); {
+	case b.isStream() || why != "":
+		return why
+	case len(b.streams()) > 0 && len(injections(b)) == 0:
+		return "it reads a stream's table: strange records are tried on the stream itself"
+	case len(injections(b)) == 0:
+		return "its files name no columns in a header"
+	default:
+		return ""
+	}
+}
+
 // injections lists what can be done to the input's columns, what is most likely to hurt first.
 func injections(b *bench) []injection {
 	var names, sample []string
 	for _, f := range b.hostileFeeds() {
-		s, err := readSheet(b.folder+"/"+f.path, f.input.Files.Reader)
+		s, err := readSheet(b.folder+"/"+f.path, f.reader())
 		if err == nil && s != nil && s.comma != 0 && len(s.rows) > 0 {
 			names, sample = s.names, s.fields(s.rows[0])
 			break

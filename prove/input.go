@@ -62,7 +62,7 @@ func (s *sitting) all(ctx context.Context, o run.Options) (*twice.Error, error) 
 // readsText says why input rows cannot be rewritten.
 func readsText(b *bench) string {
 	for _, f := range b.feeds {
-		if s, err := readSheet(b.folder+"/"+f.path, f.input.Files.Reader); err == nil && s != nil {
+		if s, err := readSheet(b.folder+"/"+f.path, f.reader()); err == nil && s != nil {
 			return ""
 		}
 	}
@@ -307,6 +307,9 @@ func redelivered(ctx context.Context, b *bench, t *trials) (*Break, error) {
 
 // tryLate holds rows back, or delivers wrong ones first, and then delivers the right ones.
 func tryLate(ctx context.Context, b *bench, t *trials) error {
+	if len(b.streams()) > 0 {
+		return t.all(ctx, b.growths())
+	}
 	each := func(change func(*sheet) bool) func(feed, *sheet) bool {
 		return func(_ feed, s *sheet) bool { return change(s) }
 	}

@@ -19,6 +19,7 @@ type lab struct {
 	own    bool   // folder is this lab's alone, and goes with it
 	target project.Target
 	temp   string // for temporary files of its processes
+	rows   int    // of a batch of a stream; 0: as its input says
 }
 
 func (b *bench) newLab(ctx context.Context, folder string) (*lab, error) {
@@ -40,7 +41,11 @@ func (l *lab) clone(ctx context.Context) (*lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.b.lab(t, l.folder)
+	other, err := l.b.lab(t, l.folder)
+	if err == nil {
+		other.rows = l.rows
+	}
+	return other, err
 }
 
 func (l *lab) drop(ctx context.Context) {
@@ -56,14 +61,16 @@ type setup struct {
 	tap      engine.Tap
 	wrap     func(engine.Driver) engine.Driver
 	pipeline func(twice.Pipeline) *twice.Pipeline // another version of p
+	rows     int                                  // of a batch of a stream; 0: as the lab says
 }
 
 // sitting is a lab that this process has open.
 type sitting struct {
 	*lab
 	setup
-	db *engine.DB
-	n  int
+	db    *engine.DB
+	n     int
+	after func(run.Event) // called as a window, or a batch of a stream, has ended; may be nil
 }
 
 func (l *lab) sit(ctx context.Context, how setup) (*sitting, error) {
@@ -98,6 +105,7 @@ func (s *sitting) runner(o run.Options) *run.Runner {
 		ID: fmt.Sprintf("prove-%s-%d", filepath.Base(s.temp), s.n), Temp: s.temp, Options: o,
 	}
 	r.Captures = Replay(s.b.captures(), s.b.Take)
+	r.Copies = run.Copies{Dir: filepath.Join(s.folder, streamsFolder), Rows: s.rowsOf()}
 	if r.Now.IsZero() {
 		r.Now = s.b.Now
 	}
@@ -127,7 +135,13 @@ func (s *sitting) run(ctx context.Context, o run.Options, ps ...*twice.Pipeline)
 		}
 	}
 	r := s.runner(o)
-	r.On = func(e run.Event) { events = append(events, e) }
+	defer r.Close()
+	r.On = func(e run.Event) {
+		events = append(events, e)
+		if s.after != nil {
+			s.after(e)
+		}
+	}
 	_, err := r.Run(ctx, ps)
 	return events, err
 }

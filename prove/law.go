@@ -39,9 +39,9 @@ var Laws = []Law{
 	{"together", "reader", "a concurrent reader only ever sees the old rows or the new rows", always, tryReader},
 	{"input", "shuffle", "input rows and files in any order, any thread count: same rows", always, tryShuffle},
 	{"input", "duplicate", "inputs delivered twice change nothing", keyed, tryDuplicate},
-	{"input", "late", "late or corrected rows, then a run: the table as if they had been on time", readsText, tryLate},
-	{"input", "replay", "the source has changed since; a pinned re-run gives the first result or says that it cannot", always, tryReplay},
-	{"input", "hostile", "NULLs, ties, duplicates, extremes, new and renamed columns: no row is silently lost or doubled", readsText, tryHostile},
+	{"input", "late", "late or corrected rows, then a run: the table as if they had been on time", latecomers, tryLate},
+	{"input", "replay", "the source has changed since; a pinned re-run gives the first result or says that it cannot", recorded, tryReplay},
+	{"input", "hostile", "NULLs, ties, duplicates, extremes, new and renamed columns: no row is silently lost or doubled", strangeable, tryHostile},
 	{"world", "clock", "another wall clock, time zone, locale or user: same rows", always, tryClock},
 }
 
@@ -71,6 +71,8 @@ func always(*bench) string { return "" }
 
 func severalWindows(b *bench) string {
 	switch {
+	case b.isStream():
+		return ""
 	case !b.p.Windowed():
 		return "the pipeline fills its whole table at once: it has one window"
 	case len(b.windows) < 2:

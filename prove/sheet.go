@@ -177,7 +177,7 @@ func (b *bench) change(folder string, feeds []feed, change func(f feed, s *sheet
 	changed := 0
 	for _, f := range feeds {
 		path := filepath.Join(folder, f.path)
-		s, err := readSheet(path, f.input.Files.Reader)
+		s, err := readSheet(path, f.reader())
 		if err != nil {
 			return changed, fmt.Errorf("input %s: %w", f.path, err)
 		}

@@ -72,7 +72,7 @@ func (sh *shrinker) fewerRows(ctx context.Context, windows []twice.Window, best 
 		if !slices.ContainsFunc(f.windows, func(w twice.Window) bool { return slices.ContainsFunc(windows, w.Overlaps) }) {
 			continue
 		}
-		s, err := readSheet(filepath.Join(sh.b.folder, f.path), f.input.Files.Reader)
+		s, err := readSheet(filepath.Join(sh.b.folder, f.path), f.reader())
 		if err != nil || s == nil {
 			return
 		}
@@ -135,6 +135,9 @@ func (b *bench) smaller(ctx context.Context, windows []twice.Window, rows []rowA
 	var err error
 	if small.need, err = newChooser(b.scratch).needed(ctx, b.family, windows); err == nil && rows != nil {
 		err = small.keep(rows)
+	}
+	if err == nil {
+		err = small.measure()
 	}
 	if err == nil {
 		err = small.fill(ctx)

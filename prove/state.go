@@ -72,11 +72,27 @@ func (s *sitting) unrecorded(ctx context.Context, ses *engine.Session, st *state
 	if err != nil {
 		return err
 	}
+	if s.b.isStream() {
+		if err := s.rejects(ctx, ses, st); err != nil {
+			return err
+		}
+	}
 	recorded, err := ledger.RecordedOf(ctx, ses, s.b.p.Name)
 	for key, r := range receipts[s.b.p.Name] {
 		if err == nil && recorded[key].Committed == nil {
 			st.lies = append(st.lies, fmt.Sprintf("the receipt of %s names a manifest that was never recorded", r.Window))
 		}
+	}
+	return err
+}
+
+// rejects notes records that are in quarantine more than once.
+func (s *sitting) rejects(ctx context.Context, ses *engine.Session, st *state) error {
+	var n int64
+	err := ses.Row(ctx, "quarantine", "SELECT count(*) FROM (SELECT part, record_offset FROM twice.quarantine WHERE pipeline = "+
+		engine.Literal(s.b.p.Name)+" GROUP BY part, record_offset HAVING count(*) > 1) AS d", &n)
+	if n > 0 {
+		st.lies = append(st.lies, counted(int(n), "record")+" stand in twice.quarantine more than once")
 	}
 	return err
 }

@@ -277,7 +277,7 @@ func readAlong(ctx context.Context, b *bench, t *trials) (*Break, error) {
 		switch {
 		case err != nil:
 			seen = &Break{Inputs: -1, Point: place, Err: twice.AsError(err)}
-		case !now.equal(before) && !now.equal(b.clean):
+		case !now.equal(before) && !b.between(now):
 			seen = &Break{Inputs: -1, Point: place, Found: fmt.Sprintf("the reader sees %s, which are neither the %d before nor the %d after",
 				counted(int(now.Table.Rows), "row"), before.Table.Rows, b.clean.Table.Rows)}
 		}

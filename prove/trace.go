@@ -48,12 +48,19 @@ func (b *bench) outdated(ctx context.Context) (*lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer s.close()
-	if _, err := s.each(ctx, run.Options{Force: force}, windows); err != nil {
+	_, err = s.each(ctx, run.Options{Force: force}, windows)
+	if err == nil {
+		b.before, err = s.look(ctx)
+	}
+	s.close()
+	if err != nil {
 		return nil, err
 	}
-	if b.before, err = s.look(ctx); err != nil {
-		return nil, err
+	if b.isStream() {
+		l.rows = b.rows
+		if err := b.walkBatches(ctx, l); err != nil {
+			return nil, err
+		}
 	}
 	b.old = l
 	return l, nil

@@ -21,7 +21,8 @@ type trials struct {
 	law Law
 
 	quota    int       // only so many scenarios, in all rounds; 0: no bound
-	deadline time.Time // no scenario begins after it
+	deadline time.Time // no scenario begins after it, but the first
+	end      time.Time // and none at all after this
 	place    int       // of the next scenario in the law's order
 	played   int       // so many of that order have begun
 	took     time.Duration
@@ -60,6 +61,8 @@ func (t *trials) verdict(ctx context.Context) Verdict {
 		v.Took += time.Since(began)
 	case t.err != nil:
 		v.Outcome, v.Reason = Untried, "it could not be tried: "+t.err.Error()
+	case v.Trials == 0 && v.Left == 0:
+		v.Outcome, v.Reason = NotApplicable, "there is nothing of it to try"
 	case v.Trials == 0:
 		v.Outcome, v.Reason = Untried, "the time was over"
 	default:
@@ -71,7 +74,14 @@ func (t *trials) verdict(ctx context.Context) Verdict {
 	return v
 }
 
-func (t *trials) over() bool { return !t.deadline.IsZero() && time.Now().After(t.deadline) }
+// over says whether no further scenario may begin. One of each law does, for as long as there is any time.
+func (t *trials) over() bool {
+	deadline := t.deadline
+	if t.played == 0 {
+		deadline = t.end
+	}
+	return !deadline.IsZero() && time.Now().After(deadline)
+}
 
 // note keeps something seen on the way, once.
 func (t *trials) note(text string) {

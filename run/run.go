@@ -45,6 +45,7 @@ type Runner struct {
 
 	Memory   *engine.DB // an engine in memory, for SELECTs whose rows no table takes; nil where there are none
 	Captures Captures   // for inputs that cannot be read twice
+	Copies   Copies     // of streams, to be read in their place
 	Monitor  bool       // show where streams are as their groups' committed offsets
 	Options
 
@@ -58,6 +59,12 @@ type Runner struct {
 	failed map[string]map[string]bool // pipeline -> windows that did not commit in this run
 	topics map[string]*Topic          // of streams, by pipeline
 	stop   context.Context            // while a run follows: done when it should end
+}
+
+// Copies are logs that stream.Copy has written, which stand for the streams themselves. The zero value: none do.
+type Copies struct {
+	Dir  string // holds a folder for each pipeline
+	Rows int    // of a batch, at most; 0: as the input says
 }
 
 // Event is how one window ended.

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -81,7 +82,9 @@ func (r *Runner) topicOf(p *twice.Pipeline) (*Topic, error) {
 	}
 	t := new(Topic)
 	var err error
-	if in := p.Stream(); in.Log != nil {
+	if in := p.Stream(); r.Copies.Dir != "" {
+		t.source, err = stream.OpenCopy(p, in, filepath.Join(r.Copies.Dir, p.Name), r.Copies.Rows)
+	} else if in.Log != nil {
 		t.source, err = stream.OpenFolder(p, in, r.Dir)
 	} else {
 		t.source, err = stream.Open(p, in, r.Dir)

@@ -16,14 +16,15 @@ import (
 // Folder is a log on disk, as one pipeline reads it. It is for one goroutine at a time. Close it.
 type Folder struct {
 	reading
-	opts options
-	path string
-	open map[int32]*eventlog.File
+	opts     options
+	path     string
+	envelope bool
+	open     map[int32]*eventlog.File
 }
 
 // OpenFolder prepares to read a log. dir is the project's folder.
 func OpenFolder(p *twice.Pipeline, in *twice.Input, dir string) (*Folder, error) {
-	s := &Folder{reading: reading{in: in, p: p}, path: filepath.FromSlash(in.Log.Topic), open: map[int32]*eventlog.File{}}
+	s := &Folder{reading: reading{in: in, p: p}, path: filepath.FromSlash(in.Log.Topic), envelope: in.Log.Envelope, open: map[int32]*eventlog.File{}}
 	if !filepath.IsAbs(s.path) {
 		s.path = filepath.Join(dir, s.path)
 	}
@@ -75,7 +76,7 @@ func (s *Folder) Log(context.Context) (Log, error) {
 }
 
 func (s *Folder) bad(err error) error {
-	return s.place(twice.Errorf("bad-log", "the log %s: %w", s.in.Log.Topic, err).
+	return s.place(twice.Errorf("bad-log", "the log %s: %w", s.in.Records().Topic, err).
 		WithNext("path: names a folder with a file a partition, named 0.ndjson, 1.ndjson, and so on; or one file"))
 }
 
@@ -109,7 +110,7 @@ func (s *Folder) Fetch(ctx context.Context, from, until map[int32]int64) (*Batch
 	}
 	for _, p := range parts {
 		if at[p] > from[p] {
-			b.Spans = append(b.Spans, twice.OffsetSpan{Topic: s.in.Log.Topic, Partition: p, From: from[p], To: at[p]})
+			b.Spans = append(b.Spans, twice.OffsetSpan{Topic: s.in.Records().Topic, Partition: p, From: from[p], To: at[p]})
 			b.records = append(b.records, taken[p]...)
 		}
 	}
@@ -126,7 +127,7 @@ func (s *Folder) read(part int32, from, until int64, rows int) ([]eventlog.Line,
 	lines, next, err := f.Read(from, until, min(chunk, line*rows))
 	if errors.Is(err, eventlog.ErrRewritten) {
 		return nil, from, s.place(twice.Errorf("stream-gap", "partition %d of %s was rewritten: no record begins any more at the offset %d, "+
-			"where one did", part, s.in.Log.Topic, from).
+			"where one did", part, s.in.Records().Topic, from).
 			WithNext("find out why: a log only ever grows; twice run %s --full-refresh reads it again from its beginning", s.p.Name))
 	}
 	if err != nil {
@@ -146,8 +147,8 @@ func (s *Folder) take(b *Batch, taken map[int32][]*kgo.Record, part int32, lines
 		}
 		b.seen++
 		b.bytes += len(l.Text)
-		r := &kgo.Record{Topic: s.in.Log.Topic, Partition: part, Offset: l.Offset, Value: l.Text}
-		if s.in.Log.Envelope {
+		r := &kgo.Record{Topic: s.in.Records().Topic, Partition: part, Offset: l.Offset, Value: l.Text}
+		if s.envelope {
 			if err := unwrap(r); err != nil {
 				b.poison = append(b.poison, poisoned(r, "it is no envelope: "+err.Error()))
 				continue

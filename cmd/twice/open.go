@@ -181,6 +181,7 @@ func (a *app) runner(o *opened) (*run.Runner, func(), error) {
 		os.RemoveAll(temp)
 		return nil, nil, err
 	}
+	r.Copies = prove.Copies(o.Dir, a.env)
 	r.Now, r.Wait, r.Monitor = a.now(), a.wait, true
 	return r, func() { r.Close(); os.RemoveAll(temp) }, nil
 }
