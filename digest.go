@@ -24,6 +24,9 @@ func (p *Pipeline) Digest() string {
 	for _, column := range p.Columns {
 		c.Columns = append(c.Columns, [2]string{column.Name, strings.ToLower(column.Type)})
 	}
+	if d := p.Dedupe; d != nil {
+		c.Dedupe = append([]string{d.Within.String(), d.Time}, d.Key...)
+	}
 	if p.To != nil {
 		c.To = []string{p.To.Topic, p.To.Key}
 	}
@@ -52,6 +55,7 @@ type code struct {
 	OnSchemaChange string
 	Columns        [][2]string
 	Inputs         []inputCode
+	Dedupe         []string `json:",omitempty"` // within, time and key
 	To             []string `json:",omitempty"` // of a relay: topic and key
 }
 

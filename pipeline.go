@@ -53,12 +53,13 @@ type Pipeline struct {
 	Calendar   Calendar
 
 	UniqueKey      []string
-	Version        string // merge: a row replaces another only if this column is larger
-	WhenMissing    string // merge: "delete" removes keys that the source no longer has; otherwise ""
-	Lookback       int    // always redo the last N windows
-	BatchSize      int    // windows in one statement; at least 1
-	OnSchemaChange string // "fail" or "append_new_columns"
-	AllowEmpty     bool   // a zero-row result may replace rows
+	Dedupe         *Dedupe // a stream that has no UniqueKey and only adds rows; otherwise nil
+	Version        string  // merge: a row replaces another only if this column is larger
+	WhenMissing    string  // merge: "delete" removes keys that the source no longer has; otherwise ""
+	Lookback       int     // always redo the last N windows
+	BatchSize      int     // windows in one statement; at least 1
+	OnSchemaChange string  // "fail" or "append_new_columns"
+	AllowEmpty     bool    // a zero-row result may replace rows
 
 	To        *KafkaOutput // a relay: the rows become records of a topic, and there is no table; nil: they go to Table
 	Inputs    []Input      // declared under inputs:, sorted by name

@@ -1,5 +1,7 @@
 package twice
 
+import "time"
+
 // Stream gives p's Kafka input or log, or nil. A pipeline with one is a stream: its windows are offset ranges, chosen as it runs,
 // and its table is merged into range by range.
 func (p *Pipeline) Stream() *Input {
@@ -13,6 +15,15 @@ func (p *Pipeline) Stream() *Input {
 
 // RecordColumns are what a stream's SELECT can name besides the fields of a record's value.
 var RecordColumns = []string{"_key", "_value", "_headers", "_topic", "_partition", "_offset", "_timestamp"}
+
+// Dedupe says which records a stream leaves out because their producer sent them again: those whose key was seen in their
+// partition with an event time at most Within before their own.
+type Dedupe struct {
+	Key    []string // fields of the record
+	Time   string   // the field that is its event time
+	Within time.Duration
+	Line   int // of the file
+}
 
 // Records is what all inputs of streams say.
 type Records struct {

@@ -57,7 +57,7 @@ func (w *write) stage(ctx context.Context, o *Outcome) error {
 	if err != nil {
 		return err
 	}
-	if !clean {
+	if !clean && len(w.Pipeline.UniqueKey) > 0 {
 		for _, guard := range []func(context.Context) error{w.noNullKey, w.noNullVersion, w.noDuplicateKey} {
 			if err := guard(ctx); err != nil {
 				return err

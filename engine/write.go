@@ -25,6 +25,9 @@ type Job struct {
 	// writer of the same rows wait or fail.
 	Fence func(context.Context, *Session) error
 
+	// Prepare makes what else the SELECT reads exist, after the relations and outside the transaction.
+	Prepare func(context.Context, *Session) error
+
 	// Superseded says, inside the transaction, whether a newer snapshot than this one has been merged already.
 	Superseded func(context.Context, *Session) (bool, error)
 
@@ -86,6 +89,9 @@ func (s *Session) Write(ctx context.Context, job *Job) (*Outcome, error) {
 	case twice.Overwrite:
 		return w.overwrite(ctx)
 	case twice.Merge:
+		if len(job.Pipeline.UniqueKey) == 0 {
+			return w.add(ctx)
+		}
 		return w.merge(ctx)
 	case twice.Publish:
 		return w.publish(ctx)
@@ -117,6 +123,11 @@ func (s *Session) prepare(ctx context.Context, job *Job) (*write, error) {
 	}
 	for _, rel := range job.Relations {
 		if err := s.attach(ctx, rel); err != nil {
+			return nil, err
+		}
+	}
+	if job.Prepare != nil {
+		if err := job.Prepare(ctx, s); err != nil {
 			return nil, err
 		}
 	}

@@ -36,6 +36,7 @@ var tables = []string{
 		to_offset BIGINT, cause TEXT, run TEXT, accepted_at TIMESTAMPTZ)`,
 	`CREATE TABLE IF NOT EXISTS twice.quarantine (pipeline TEXT, topic TEXT, part INTEGER, record_offset BIGINT,
 		error TEXT, bytes TEXT, run TEXT)`,
+	seenTable,
 }
 
 const receiptColumns = `pipeline TEXT, table_name TEXT, window_start TIMESTAMPTZ, window_end TIMESTAMPTZ, code TEXT,

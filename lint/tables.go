@@ -154,8 +154,11 @@ func unique(pl *twice.Pipeline) [][]string {
 // lasting are the sets of columns that are unique in the whole of pl's table. Checks look at what one run writes: at a
 // window's rows, which the time column tells from those of other windows, or at the rows that a merge brings.
 func lasting(pl *twice.Pipeline) [][]string {
-	if pl.Write == twice.Merge {
+	if pl.Write == twice.Merge && len(pl.UniqueKey) > 0 {
 		return [][]string{pl.UniqueKey}
+	}
+	if pl.Write == twice.Merge {
+		return nil
 	}
 	keys := unique(pl)
 	if !pl.Windowed() {

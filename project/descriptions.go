@@ -14,6 +14,7 @@ var descriptions = map[string]string{
 	"header.Begin":          "The first window contains this date (2020-03-01) or RFC 3339 time.",
 	"header.End":            "No window ends after this date or RFC 3339 time.",
 	"header.UniqueKey":      "merge: the columns that identify a row.",
+	"header.Dedupe":         "A stream without unique_key: leave out what was sent again.",
 	"header.Version":        "merge: a row replaces another only if this column is larger.",
 	"header.WhenMissing":    "merge: remove the keys that a full snapshot no longer has.",
 	"header.Lookback":       "Always redo the last N windows: for sources whose change cannot be seen.",
@@ -67,6 +68,10 @@ var descriptions = map[string]string{
 	"kafkaHeader.Brokers": "host:port, one or several.",
 	"kafkaHeader.Topic":   "The topic.",
 	"kafkaHeader.Options": "Settings of the connection: SASL, TLS, schema registry.",
+
+	"dedupeHeader.Key":    "The fields of a record that identify an event.",
+	"dedupeHeader.Time":   "The field that is the event's time; default: the one that time_column names.",
+	"dedupeHeader.Within": "How long before its own time, such as 1h, an event's key must have been seen.",
 
 	"logHeader.Path":     "A folder with a file a partition, named 0.ndjson and so on, or one file; from the project's folder.",
 	"logHeader.Envelope": "A line is a JSON object with key, value, timestamp and headers, not just a value.",

@@ -14,10 +14,12 @@ type header struct {
 
 	Window string `json:"window,omitempty" jsonschema:"enum=hour,enum=day,enum=week,enum=month,enum=year,enum=none"`
 
-	Timezone    string `json:"timezone,omitempty"`
-	Begin       string `json:"begin,omitempty"`
-	End         string `json:"end,omitempty"`
-	UniqueKey   texts  `json:"unique_key,omitempty"`
+	Timezone  string        `json:"timezone,omitempty"`
+	Begin     string        `json:"begin,omitempty"`
+	End       string        `json:"end,omitempty"`
+	UniqueKey texts         `json:"unique_key,omitempty"`
+	Dedupe    *dedupeHeader `json:"dedupe,omitempty"`
+
 	Version     string `json:"version,omitempty"`
 	WhenMissing string `json:"when_missing,omitempty" jsonschema:"enum=delete"`
 	Lookback    *int   `json:"lookback,omitempty" jsonschema:"minimum=0"`
@@ -79,6 +81,12 @@ type kafkaHeader struct {
 	Brokers texts              `json:"brokers" jsonschema:"required"`
 	Topic   string             `json:"topic" jsonschema:"required"`
 	Options map[string]setting `json:"options,omitempty"`
+}
+
+type dedupeHeader struct {
+	Key    texts    `json:"key" jsonschema:"required"`
+	Time   string   `json:"time,omitempty"`
+	Within duration `json:"within" jsonschema:"required"`
 }
 
 type logHeader struct {

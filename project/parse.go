@@ -38,6 +38,7 @@ func Parse(file, text string, env Env) (*twice.Pipeline, twice.Errors) {
 	b.calendar()
 	b.writing()
 	b.inputs()
+	b.dedupe()
 	b.stream()
 	b.relay()
 	b.contract()
@@ -98,7 +99,7 @@ func (b *builder) writing() {
 	}
 	switch p.Write {
 	case twice.Merge:
-		if !b.has("unique_key") {
+		if !b.has("unique_key") && !b.has("dedupe") {
 			b.errorf("write", "missing-key",
 				"merge needs the columns that identify a row: the key \"unique_key\" is missing").
 				WithNext("add a line: unique_key: [id]")

@@ -24,7 +24,7 @@ func TestEveryKeyIsDescribed(t *testing.T) {
 	keys := map[string]bool{}
 	for _, v := range []any{
 		projectFile{}, targetFile{}, header{}, inputHeader{}, readerHeader{}, queryHeader{}, commandHeader{}, httpHeader{},
-		kafkaHeader{}, logHeader{}, toHeader{}, outputHeader{}, columnHeader{}, checkHeader{}, acceptedHeader{}, rowsHeader{}, relationshipsHeader{}, waiverHeader{},
+		kafkaHeader{}, logHeader{}, dedupeHeader{}, toHeader{}, outputHeader{}, columnHeader{}, checkHeader{}, acceptedHeader{}, rowsHeader{}, relationshipsHeader{}, waiverHeader{},
 		readerColumn{},
 	} {
 		for f := range reflect.TypeOf(v).Fields() {

@@ -3,6 +3,7 @@ package project
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -41,6 +42,33 @@ func TestStreamProblems(t *testing.T) {
 		{strings.Replace(header, "format: json", "format: avro", 1), "avro is not read yet"},
 		{header + "    columns: {_offset: bigint}\n", "_offset is a column that every record has"},
 		{header + "    compression: gzip\n", "it means nothing for a kafka input"},
+	} {
+		_, errs := Parse("pipelines/t.sql", "/* @twice\n"+test.header+"*/\nselect 1\n", env())
+		if len(errs) != 1 || !strings.Contains(errs.Error(), test.want) || errs[0].Next == "" {
+			t.Errorf("%s\n got %v\nwant %s", test.header, errs, test.want)
+		}
+	}
+}
+
+func TestDedupe(t *testing.T) {
+	const log = "inputs:\n  feed:\n    log: {path: ./events/}\n    format: json\n    columns: {id: varchar, ts: timestamp, n: bigint}\n"
+	p, errs := Parse("pipelines/t.sql", "/* @twice\nwrite: merge\ntime_column: ts\ndedupe: {key: [id, _key], within: 90m}\n"+log+"*/\nselect 1\n", env())
+	if errs != nil {
+		t.Fatal(errs)
+	}
+	if diff := cmp.Diff(&twice.Dedupe{Key: []string{"id", "_key"}, Time: "ts", Within: 90 * time.Minute, Line: 4}, p.Dedupe); diff != "" {
+		t.Error(diff)
+	}
+	if got := p.Stream().Records().Topic; got != "events" {
+		t.Errorf("the log is %s", got)
+	}
+	for _, test := range []struct{ header, want string }{
+		{"write: merge\ndedupe: {key: id, time: ts, within: 1h}\nunique_key: n\n" + log, "with unique_key a record that is sent again changes nothing anyway"},
+		{"write: merge\ntime_column: at\ndedupe: {key: id, within: 1h}\n" + log, `which field is an event's time? There is none called "at"`},
+		{"write: merge\ndedupe: {key: id, time: n, within: 1h}\n" + log, "the field n is no time"},
+		{"write: merge\ndedupe: {key: idd, time: ts, within: 1h}\n" + log, `the records of feed have no field idd; did you mean "id"?`},
+		{"write: merge\ndedupe: {key: id, time: ts, within: soon}\n" + log, "expected a length of time"},
+		{"write: merge\ndedupe: {key: id, time: ts, within: 1h}\ninputs: {feed: {table: x}}\n", "it means nothing without a stream"},
 	} {
 		_, errs := Parse("pipelines/t.sql", "/* @twice\n"+test.header+"*/\nselect 1\n", env())
 		if len(errs) != 1 || !strings.Contains(errs.Error(), test.want) || errs[0].Next == "" {

@@ -96,6 +96,11 @@ func (r *Runner) start(ctx context.Context, p *twice.Pipeline, f *flow) error {
 	}
 	defer s.Close()
 	return s.Tx(ctx, func() error {
+		if p.Dedupe != nil {
+			if err := ledger.Remember(ctx, s); err != nil {
+				return err
+			}
+		}
 		if f.reset {
 			return nil
 		}

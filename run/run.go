@@ -79,6 +79,8 @@ type Event struct {
 	Took        time.Duration
 	Offsets     []twice.OffsetSpan // of a stream: the window
 	Poison      int                // records of it that do not parse
+	Late        int                // records that cannot be told from ones that were sent again
+	Repeated    int                // records that were sent again, and left out by dedupe
 	Warnings    []engine.Violation
 	Err         *twice.Error
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/twice-data/twice"
@@ -43,6 +44,9 @@ func (r *Runner) slice(ctx context.Context, st Step, b *stream.Batch) (Event, er
 	r.mu.Unlock()
 	e.Status, e.Rows, e.Changed, e.Fingerprint = twice.Committed, w.receipt.Fingerprint.Rows, w.receipt.Changed, w.receipt.Fingerprint
 	e.Warnings, e.Offsets, e.Poison = w.warnings, b.Spans, len(poison)
+	if w.dedupe != nil {
+		e.Late, e.Repeated = len(w.dedupe.late), w.dedupe.repeated
+	}
 	return e, nil
 }
 
@@ -71,6 +75,7 @@ type slicing struct {
 	batch  *stream.Batch
 	rel    engine.Relation
 	poison []stream.Poison
+	dedupe *deduping // nil: the table's unique_key tells what was sent again
 
 	receipt  *twice.Receipt
 	warnings []engine.Violation
@@ -161,6 +166,7 @@ func (w *slicing) job(ctx context.Context, s *engine.Session) (*engine.Job, erro
 		}
 		return ledger.Advance(ctx, s, p.Name, w.batch.Spans, w.ID)
 	}
+	w.deduped(job)
 	total, err := ledger.TotalOf(ctx, s, p.Table)
 	if err != nil {
 		return nil, err
@@ -169,10 +175,10 @@ func (w *slicing) job(ctx context.Context, s *engine.Session) (*engine.Job, erro
 		job.Known = total.Columns
 	}
 	job.Receipt = func(ctx context.Context, s *engine.Session, o *engine.Outcome) error {
-		if w.flow.in.Records().OnError == "quarantine" && len(w.poison) > 0 {
-			rejects := make([]ledger.Reject, len(w.poison))
-			for i, p := range w.poison {
-				rejects[i] = ledger.Reject(p)
+		if w.flow.in.Records().OnError == "quarantine" && len(w.rejected()) > 0 {
+			rejects := make([]ledger.Reject, 0, len(w.rejected()))
+			for _, p := range w.rejected() {
+				rejects = append(rejects, ledger.Reject(p))
 			}
 			if err := ledger.Quarantine(ctx, s, p.Name, w.flow.in.Records().Topic, rejects, w.ID); err != nil {
 				return err
@@ -181,6 +187,14 @@ func (w *slicing) job(ctx context.Context, s *engine.Session) (*engine.Job, erro
 		return w.receipts(ctx, s, w.st.Pipeline, []Step{w.st}, nil, o)
 	}
 	return job, nil
+}
+
+// rejected lists the records that do not become rows, but for those that were sent again.
+func (w *slicing) rejected() []stream.Poison {
+	if w.dedupe == nil {
+		return w.poison
+	}
+	return slices.Concat(w.poison, w.dedupe.late)
 }
 
 // rewind begins a full refresh: in the transaction of its first batch.
@@ -198,6 +212,9 @@ func (w *slicing) rewind(ctx context.Context, s *engine.Session, p *twice.Pipeli
 // rows keeps those of the largest version. Between batches the merge does the same, so that it does not matter where a
 // batch is cut. What NULL has no answer to is left for the guards.
 func collapse(p *twice.Pipeline) string {
+	if len(p.UniqueKey) == 0 {
+		return p.SQL
+	}
 	q := "WITH twice_given AS (" + p.SQL + "\n) SELECT DISTINCT * FROM twice_given"
 	if p.Version == "" {
 		return q

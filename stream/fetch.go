@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -30,6 +31,17 @@ type Batch struct {
 
 // Rows counts the records.
 func (b *Batch) Rows() int { return len(b.records) + len(b.poison) }
+
+// Value is the value of the batch's record at an offset of a partition, or nil.
+func (b *Batch) Value(part int32, offset int64) []byte {
+	i, found := slices.BinarySearchFunc(b.records, offset, func(r *kgo.Record, at int64) int {
+		return cmp.Or(cmp.Compare(r.Partition, part), cmp.Compare(r.Offset, at))
+	})
+	if !found {
+		return nil
+	}
+	return b.records[i].Value
+}
 
 // Next is where each partition of the batch goes on.
 func (b *Batch) Next() map[int32]int64 {

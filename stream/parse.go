@@ -399,15 +399,43 @@ func (s *reading) paths() [][]string {
 	return all
 }
 
-// names says whether the SELECT names a column that every record has.
+// names says whether a column that every record has is needed.
 func (s *reading) names(column string) bool {
 	if s.named == nil {
 		s.named = map[string]bool{}
-		for _, name := range twice.RecordColumns {
-			s.named[name] = regexp.MustCompile(`(?i)\b` + name + `\b`).MatchString(s.p.SQL)
+		for _, name := range Attached(s.p, s.in) {
+			s.named[name] = true
 		}
 	}
 	return s.named[column]
+}
+
+// Columns lists what the SELECT sees of a record: the value's fields, and of what every record has that which it names, so
+// that a star means the fields.
+func Columns(p *twice.Pipeline, in *twice.Input) []string { return columnsOf(p, in, nil) }
+
+// Attached lists the columns of a batch's relation: those that the SELECT sees, and those by which a stream dedupes.
+func Attached(p *twice.Pipeline, in *twice.Input) []string {
+	if p.Dedupe == nil {
+		return Columns(p, in)
+	}
+	return columnsOf(p, in, append([]string{"_partition", "_offset", p.Dedupe.Time}, p.Dedupe.Key...))
+}
+
+func columnsOf(p *twice.Pipeline, in *twice.Input, also []string) []string {
+	var list []string
+	if rec := in.Records(); rec.Format != "raw" {
+		for _, c := range rec.Columns {
+			list = append(list, c.Name)
+		}
+	}
+	for _, name := range twice.RecordColumns {
+		asked := slices.ContainsFunc(also, func(a string) bool { return strings.EqualFold(a, name) })
+		if asked || regexp.MustCompile(`(?i)\b`+name+`\b`).MatchString(p.SQL) {
+			list = append(list, name)
+		}
+	}
+	return list
 }
 
 // columns lists the relation's columns: the value's fields, and of what every record has that which the SELECT names, so that

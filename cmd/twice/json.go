@@ -53,6 +53,8 @@ type windowLine struct {
 	Seconds     float64            `json:"seconds"`
 	Offsets     []twice.OffsetSpan `json:"offsets,omitempty"` // of a stream
 	Poison      int                `json:"poison,omitempty"`
+	Late        int                `json:"late,omitempty"`
+	Repeated    int                `json:"repeated,omitempty"`
 	Warnings    []warningJSON      `json:"warnings,omitempty"`
 	Error       *errorJSON         `json:"error,omitempty"`
 }
@@ -67,6 +69,7 @@ func eventLine(e run.Event, id string) windowLine {
 	l := windowLine{
 		Event: "window", Pipeline: e.Pipeline.Name, Status: e.Status, Reason: e.Reason, Rows: e.Rows, Changed: e.Changed,
 		Run: id, Seconds: seconds(e.Took), Error: jsonOf(e.Err), Offsets: e.Offsets, Poison: e.Poison,
+		Late: e.Late, Repeated: e.Repeated,
 	}
 	l.Start, l.End = bounds(e.Window)
 	if e.Status == twice.Committed || e.Status == twice.Unchanged {

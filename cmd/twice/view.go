@@ -75,6 +75,12 @@ func (v *view) print(e run.Event) {
 	if e.Poison > 0 {
 		fmt.Fprintln(v.stdout, nest(fmt.Sprintf("%s not parse: on_error: %s", counted(e.Poison, "record")+" did", e.Pipeline.Stream().Records().OnError)))
 	}
+	if e.Late > 0 {
+		fmt.Fprintln(v.stdout, nest(fmt.Sprintf("%s late for dedupe: on_error: %s", counted(e.Late, "record")+" came too", e.Pipeline.Stream().Records().OnError)))
+	}
+	if e.Repeated > 0 {
+		fmt.Fprintln(v.stdout, nest(counted(e.Repeated, "record")+" had been sent before"))
+	}
 	if e.Err != nil && e.Status != twice.Waiting {
 		fmt.Fprintln(v.stdout, nest(e.Err.Error()))
 		if e.Err.Next != "" {
