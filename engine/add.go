@@ -11,7 +11,8 @@ import (
 // the rows begin, and a write that is repeated does not find them there.
 func (w *write) add(ctx context.Context) (*Outcome, error) {
 	if !w.Final {
-		return nil, twice.Errorf("no-key", "a merge without unique_key would add its rows again and again").At(w.Pipeline.File, 0)
+		return nil, twice.Errorf("no-key", "a merge without unique_key would add its rows again and again").At(w.Pipeline.File, 0).
+			WithNext("name the columns that identify a row: unique_key: [id]")
 	}
 	o := new(Outcome)
 	err := w.s.Tx(ctx, func() error {

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"encoding/csv"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -180,4 +183,116 @@ func TestLogFollows(t *testing.T) {
 	}
 	f.expect(everyEvent, once(350))
 	f.must("verify")
+}
+
+const zeekLog = `/* @twice
+write: merge
+unique_key: [id]
+time_column: ts
+inputs:
+  feed:
+    log: {path: events, options: {batch_rows: %d}}
+    format: json
+    columns: [{name: ts, type: timestamp}]
+*/
+select md5(_value) as id, timestamp '2018-03-24 00:00:00' + (ts - timestamp '2018-03-24 17:00:00') * 60 as ts from feed
+`
+
+const zeekHours = `/* @twice
+write: overwrite
+time_column: hour
+window: hour
+begin: 2018-03-24
+end: 2018-03-26
+allow_empty: true
+batch_size: 48
+*/
+select date_trunc('hour', ts) as hour, count(*) as events, min(ts) as first, max(ts) as last
+from t where ts >= $start and ts < $end group by date_trunc('hour', ts)
+`
+
+// TestLateEventsRedoTheirWindows reads a real feed with late and repeated events in the order in which it was delivered, in
+// many small batches and through kills. A minute of the feed is made an hour, so that there are windows enough. The hours
+// must equal those of the sorted file, the known figures, and a full rebuild.
+func TestLateEventsRedoTheirWindows(t *testing.T) {
+	var want struct {
+		Streams struct {
+			DNS struct {
+				Minutes map[string]int `json:"events_per_minute_of_ts"`
+			} `json:"dns"`
+		} `json:"streams"`
+	}
+	expected(t, "C_zeek", &want)
+	lines := linesOf(t, filepath.Join(feed(t, "C_zeek"), "dns.ndjson.gz"))
+	plan, err := os.Open(filepath.Join(feed(t, "C_zeek"), "dns.deliveries.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plan.Close()
+	deliveries, err := csv.NewReader(plan).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := func(rows int) *flow {
+		f := newLog(t, "duckdb", 3, story{})
+		f.write("pipelines/t.sql", fmt.Sprintf(zeekLog, rows))
+		f.write("pipelines/hours.sql", zeekHours)
+		return f
+	}
+	put := func(f *flow, lines [][]byte) {
+		parts := make([][]eventlog.Record, f.parts)
+		for _, line := range lines {
+			part := int(line[len(line)/2]) % f.parts // equal lines go to one partition
+			parts[part] = append(parts[part], eventlog.Record{Value: line})
+		}
+		for part, records := range parts {
+			f.append(int32(part), false, records...)
+		}
+	}
+	f := begin(700)
+	redone, runs := 0, 0
+	for i, d := range deliveries[1:] {
+		first, _ := strconv.Atoi(d[1])
+		last, _ := strconv.Atoi(d[2])
+		put(f, lines[first-1:last])
+		switch {
+		case i%10 == 9:
+			f.killedUntilDone(1, 300*time.Millisecond)
+		case i%3 == 2:
+			runs++
+			redone += strings.Count(f.must("run").stdout, "committed  hours")
+		}
+	}
+	f.must("run")
+	if windows := 48 * runs; redone == 0 || redone > windows/2 {
+		t.Errorf("%d runs redid %d windows of 48 each", runs, redone)
+	}
+	f.must("verify")
+	got := f.fingerprint("hours")
+
+	sorted := begin(100_000)
+	slices.SortFunc(lines, func(a, b []byte) int {
+		at := func(line []byte) string { _, rest, _ := strings.Cut(string(line), `"ts":"`); return rest[:27] }
+		return strings.Compare(at(a), at(b))
+	})
+	put(sorted, lines)
+	sorted.must("run")
+	if want := sorted.fingerprint("hours"); got != want {
+		t.Errorf("the hours are %s, of the sorted file %s", got, want)
+	}
+	f.write("pipelines/t.sql", fmt.Sprintf(zeekLog, 33_333))
+	f.must("run", "--full-refresh")
+	if again := f.fingerprint("hours"); again != got {
+		t.Errorf("after a full rebuild the hours are %s, before %s", again, got)
+	}
+	f.expect("SELECT count(*) FROM hours", strconv.Itoa(len(want.Streams.DNS.Minutes)))
+	for minute, n := range want.Streams.DNS.Minutes {
+		at, err := time.Parse("2006-01-02T15:04", minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hour := time.Date(2018, 3, 24, 0, 0, 0, 0, time.UTC).Add(at.Sub(time.Date(2018, 3, 24, 17, 0, 0, 0, time.UTC)) * 60)
+		f.expect("SELECT events FROM hours WHERE hour = '"+hour.Format(time.DateTime)+"'", strconv.Itoa(n))
+	}
+	t.Logf("%d deliveries, %d runs redid %d of %d windows", len(deliveries)-1, runs, redone, 48*runs)
 }
