@@ -20,11 +20,11 @@ import (
 // identifiers become lower case, which is how PostgreSQL reads them where a SELECT does not quote them. An error of the
 // files or of a type comes before the first row is sent; the temporary table is then empty or missing.
 func (d *Driver) Attach(ctx context.Context, s *engine.Session, rel engine.Relation) error {
-	from, err := openSource(ctx, rel)
+	from, err := d.openSource(ctx, rel)
 	if err != nil {
 		return err
 	}
-	defer from.close()
+	defer func() { d.closeSource(from, err == nil) }()
 
 	name := pgx.Identifier{fold(rel.Name)}.Sanitize()
 	columns := make([]string, len(from.routes))
@@ -35,7 +35,7 @@ func (d *Driver) Attach(ctx context.Context, s *engine.Session, rel engine.Relat
 		"DROP TABLE IF EXISTS pg_temp." + name,
 		"CREATE TEMPORARY TABLE " + name + " (" + strings.Join(columns, ", ") + ")",
 	} {
-		if _, err := s.Exec(ctx, "attach "+rel.Name, ddl); err != nil {
+		if _, err = s.Exec(ctx, "attach "+rel.Name, ddl); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"net"
 	"strconv"
@@ -31,12 +32,13 @@ type Options struct {
 type Driver struct {
 	config   *pgx.ConnConfig
 	schema   string
-	sessions *sql.DB // every session is a connection of its own: temporary tables and settings end with it
+	sessions *sql.DB // a connection that is used again has been made as good as new first
 	asides   *sql.DB // one idle connection at most, for questions to the catalogue outside any session
 	version  int     // server_version_num
 
-	mu    sync.Mutex // guards types
+	mu    sync.Mutex // guards what follows
 	types map[string]string
+	pumps []*pump // idle
 }
 
 var _ engine.Driver = (*Driver)(nil)
@@ -68,8 +70,15 @@ func Open(ctx context.Context, opts Options) (*Driver, error) {
 		conn.TypeMap().RegisterType(utc)
 		return conn.PgConn().Exec(ctx, settings(opts)).Close()
 	})
-	d.sessions = stdlib.OpenDB(*config, prepare)
-	d.sessions.SetMaxIdleConns(-1)
+	renew := stdlib.OptionResetSession(func(ctx context.Context, conn *pgx.Conn) error {
+		if conn.IsClosed() || conn.PgConn().Exec(ctx, anew+settings(opts)).Close() != nil {
+			return driver.ErrBadConn // another one is opened instead
+		}
+		return nil
+	})
+	d.sessions = stdlib.OpenDB(*config, prepare, renew)
+	d.sessions.SetMaxIdleConns(idleSessions)
+	d.sessions.SetConnMaxIdleTime(time.Minute)
 	d.asides = stdlib.OpenDB(*config, prepare)
 	d.asides.SetMaxOpenConns(1)
 	d.asides.SetConnMaxIdleTime(time.Minute)
@@ -127,7 +136,12 @@ func (d *Driver) Features() engine.Features {
 	}
 }
 
-// Connect implements engine.Driver. Closing the connection ends the server's session, and its temporary tables with it.
+// idleSessions is how many connections wait for another session. A new one costs the server a process, which then reads
+// its catalogue again: for windows of few rows that is half of the time.
+const idleSessions = 8
+
+// Connect implements engine.Driver. What a session leaves behind, temporary tables and settings, is gone before its
+// connection is used again.
 func (d *Driver) Connect(ctx context.Context) (*sql.Conn, error) {
 	conn, err := d.sessions.Conn(ctx)
 	return conn, d.Explain(err)
@@ -135,5 +149,12 @@ func (d *Driver) Connect(ctx context.Context) (*sql.Conn, error) {
 
 // Close implements engine.Driver. Sessions that are still open stay until they are closed.
 func (d *Driver) Close() error {
+	d.mu.Lock()
+	idle := d.pumps
+	d.pumps = nil
+	d.mu.Unlock()
+	for _, p := range idle {
+		_ = p.driver.Close() // nothing was written
+	}
 	return errors.Join(d.sessions.Close(), d.asides.Close())
 }

@@ -48,6 +48,12 @@ func settings(o Options) string {
 	return b.String()
 }
 
+// anew takes from a session what another one may have left in it, as DISCARD ALL does, which no other statement may go
+// with. The settings follow.
+const anew = `CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL; UNLISTEN *;
+	SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES;
+`
+
 func milliseconds(d time.Duration) string {
 	return fmt.Sprint(max(d.Milliseconds(), 1))
 }

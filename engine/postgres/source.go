@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	duck "github.com/duckdb/duckdb-go/v2"
 
@@ -17,42 +18,93 @@ import (
 	"github.com/twice-data/twice/engine/duckdb"
 )
 
-// source is an input's files, open in a DuckDB of their own.
-type source struct {
-	rel     engine.Relation
-	driver  *duckdb.Driver
-	session *engine.Session
-	routes  []route
+// pump is a DuckDB that reads files, for one source at a time.
+type pump struct {
+	driver *duckdb.Driver
+	sink   atomic.Pointer[sink] // of the source whose rows are under way
 }
 
-// openSource opens rel's files and finds how each column travels. Every column that cannot is reported.
-func openSource(ctx context.Context, rel engine.Relation) (*source, error) {
+// openPump opens a DuckDB and makes the function to which it gives rows.
+func openPump(ctx context.Context) (*pump, error) {
 	driver, err := duckdb.Open(ctx, duckdb.Options{Threads: min(4, runtime.GOMAXPROCS(0))})
 	if err != nil {
 		return nil, err
 	}
-	f := &source{rel: rel, driver: driver}
-	if err := f.attach(ctx); err != nil {
-		f.close()
+	p := &pump{driver: driver}
+	if err := p.prepare(ctx); err != nil {
+		_ = driver.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *pump) prepare(ctx context.Context) error {
+	conn, err := p.driver.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	for _, set := range frugal {
+		if _, err := conn.ExecContext(ctx, set); err != nil {
+			return err
+		}
+	}
+	return duck.RegisterScalarUDF(conn, "twice_copy", p)
+}
+
+// source is an input's files, open in a DuckDB.
+type source struct {
+	rel     engine.Relation
+	pump    *pump
+	session *engine.Session
+	routes  []route
+}
+
+// openSource opens rel's files and finds how each column travels. Every column that cannot is reported. To open a DuckDB
+// takes longer than to read a small file, so that of another source is used again.
+func (d *Driver) openSource(ctx context.Context, rel engine.Relation) (*source, error) {
+	f := &source{rel: rel}
+	d.mu.Lock()
+	if n := len(d.pumps); n > 0 {
+		f.pump, d.pumps = d.pumps[n-1], d.pumps[:n-1]
+	}
+	d.mu.Unlock()
+	var err error
+	if f.pump == nil {
+		if f.pump, err = openPump(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err = f.attach(ctx); err != nil {
+		d.closeSource(f, false)
 		return nil, err
 	}
 	return f, nil
 }
 
+// closeSource closes the source, and leaves its DuckDB for another one if it can be relied on.
+func (d *Driver) closeSource(f *source, healthy bool) {
+	if f.session != nil {
+		_ = f.session.Close() // nothing was written
+	}
+	if healthy {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.pumps = append(d.pumps, f.pump)
+		return
+	}
+	_ = f.pump.driver.Close()
+}
+
 func (f *source) attach(ctx context.Context) error {
 	var err error
-	if f.session, err = engine.Open(f.driver, nil).Session(ctx); err != nil {
+	if f.session, err = engine.Open(f.pump.driver, nil).Session(ctx); err != nil {
 		return err
 	}
-	for _, set := range frugal {
-		if _, err := f.session.Exec(ctx, "set", set); err != nil {
-			return err
-		}
-	}
-	if err := f.driver.Attach(ctx, f.session, f.rel); err != nil {
+	if err := f.pump.driver.Attach(ctx, f.session, f.rel); err != nil {
 		return err
 	}
-	columns, err := f.driver.Describe(ctx, f.session, "SELECT * FROM "+quoteDuck(f.rel.Name))
+	columns, err := f.pump.driver.Describe(ctx, f.session, "SELECT * FROM "+quoteDuck(f.rel.Name))
 	if err != nil {
 		return err
 	}
@@ -78,25 +130,11 @@ var frugal = []string{
 	"SET preserve_insertion_order = false",
 }
 
-func (f *source) close() {
-	if f.session != nil {
-		_ = f.session.Close() // nothing was written
-	}
-	_ = f.driver.Close()
-}
-
 // stream writes the rows to w as the body of a binary COPY and returns their number. DuckDB gives them to a function of
 // ours, chunk by chunk and from several threads: its driver for database/sql would first collect the whole result.
 func (f *source) stream(ctx context.Context, w io.Writer) (int64, error) {
 	out := &sink{source: f, w: w}
-	conn, err := f.driver.Connect(ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer conn.Close()
-	if err := duck.RegisterScalarUDF(conn, "twice_copy", out); err != nil {
-		return 0, err
-	}
+	f.pump.sink.Store(out)
 	if _, err := w.Write([]byte("PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00")); err != nil {
 		return 0, err
 	}
@@ -105,7 +143,7 @@ func (f *source) stream(ctx context.Context, w io.Writer) (int64, error) {
 		exprs[i] = r.expr(quoteDuck(r.name))
 	}
 	var rows int64
-	err = f.session.Query(ctx, "read "+f.rel.Name,
+	err := f.session.Query(ctx, "read "+f.rel.Name,
 		"SELECT count(twice_copy("+strings.Join(exprs, ", ")+")) FROM "+quoteDuck(f.rel.Name),
 		func(r *sql.Rows) error { return r.Scan(&rows) })
 	if failed := out.failed(); failed != nil {
@@ -118,7 +156,7 @@ func (f *source) stream(ctx context.Context, w io.Writer) (int64, error) {
 	return rows, err
 }
 
-// sink is the function that DuckDB gives the rows to.
+// sink takes the rows that DuckDB gives.
 type sink struct {
 	source *source
 	w      io.Writer // takes whole chunks from several threads at once
@@ -128,7 +166,7 @@ type sink struct {
 }
 
 // Config implements duckdb.ScalarFunc.
-func (s *sink) Config() duck.ScalarFuncConfig {
+func (p *pump) Config() duck.ScalarFuncConfig {
 	anything, err := duck.NewTypeInfo(duck.TYPE_ANY)
 	if err != nil {
 		panic(err) // the type is a constant
@@ -141,7 +179,7 @@ func (s *sink) Config() duck.ScalarFuncConfig {
 }
 
 // Executor implements duckdb.ScalarFunc.
-func (s *sink) Executor() duck.ScalarFuncExecutor {
+func (p *pump) Executor() duck.ScalarFuncExecutor {
 	return duck.ScalarFuncExecutor{
 		// Without a binder the driver would look for the context when the first chunks come, in all threads at once.
 		ScalarBinder: func(ctx context.Context, _ []duck.ScalarUDFArg) (context.Context, error) {
@@ -151,6 +189,7 @@ func (s *sink) Executor() duck.ScalarFuncExecutor {
 			return ctx, nil
 		},
 		ChunkContextExecutor: func(_ context.Context, state *duck.ChunkIteratorState) error {
+			s := p.sink.Load()
 			err := s.chunk(state)
 			if err != nil {
 				s.mu.Lock()
