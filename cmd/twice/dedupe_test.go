@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -212,4 +213,48 @@ func TestDedupeRefuses(t *testing.T) {
 	put(1, "a", 93)
 	f.refused(1, []string{"run"}, "1 keys came in more than one partition of events, for example a in 1 and in 0", "unique_key")
 	f.expect("SELECT count(*) FROM t", "1")
+}
+
+const winlogDeduped = `/* @twice
+write: merge
+dedupe: {key: line, time: time, within: 2400h}
+inputs:
+  feed:
+    kafka: {brokers: ["%s"], topic: %s, options: {batch_rows: 20000}}
+    format: json
+    columns:
+      - {name: line, type: varchar, aliases: [LineSHA]}
+      - {name: time, type: timestamp, aliases: ["@timestamp"]}
+      - {name: message, type: bigint, aliases: [MessageLen]}
+*/
+select line, "time" as happened_at, message from feed
+`
+
+// TestDedupeOfWindowsEvents reads a real feed from Kafka, of which one batch was published twice, through kills.
+func TestDedupeOfWindowsEvents(t *testing.T) {
+	var want struct {
+		Delivered int64 `json:"lines_delivered"`
+		Events    int64 `json:"distinct_events"`
+		Message   int64 `json:"sum_MessageLen_distinct"`
+	}
+	expected(t, "C_winlog", &want)
+	files, err := filepath.Glob(filepath.Join(feed(t, "C_winlog"), "landing", "*.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, target := range streamTargets {
+		t.Run(target, func(t *testing.T) {
+			f := newFlow(t, target, 3, story{})
+			f.write("pipelines/t.sql", fmt.Sprintf(winlogDeduped, f.addr, f.topic))
+			for _, file := range files {
+				f.publish(linesOf(t, file))
+			}
+			f.killedUntilDone(rounds(3), 2*time.Second)
+			f.expect("SELECT count(*) || ' ' || count(DISTINCT line) || ' ' || sum(message) FROM t",
+				fmt.Sprintf("%d %[1]d %d", want.Events, want.Message))
+			f.expect("SELECT count(*) FROM twice.quarantine", "0")
+			f.must("verify")
+			t.Logf("%d records, %d events", want.Delivered, want.Events)
+		})
+	}
 }
