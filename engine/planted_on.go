@@ -19,6 +19,8 @@ import (
 //	no-fence            a run does not look whether it still holds its lease
 //	staging-left        each process stages in a table of its own as well, and nobody removes what a dead one left
 //	manifest-late       the manifest is recorded after the work
+//	offsets-apart       the offsets of a batch commit before its rows
+//	offsets-unfenced    a batch commits whatever the offsets are by now
 //	no-null-guard       a key may be NULL
 //	null-in-part        a key may be NULL in part, and is compared by =
 //	no-duplicate-guard  a merge takes a key twice
@@ -27,6 +29,7 @@ func planted(bug string) bool { return os.Getenv("TWICE_PLANTED") == bug }
 
 var (
 	token = regexp.MustCompile(` AND token = \d+`)
+	since = regexp.MustCompile(` AND next_offset = \d+$`)
 	moved = regexp.MustCompile(`^ALTER TABLE (.+) RENAME TO .+$`)
 )
 
@@ -34,6 +37,10 @@ func tampered(ctx context.Context, s *Session, name, query string) string {
 	switch {
 	case planted("receipt-apart") && name == "old receipt", planted("delete-apart") && name == "insert":
 		s.cut(ctx)
+	case planted("offsets-apart") && name == "guard null-key":
+		s.cut(ctx)
+	case planted("offsets-unfenced") && name == "advance":
+		return since.ReplaceAllString(query, "")
 	case planted("drop-before-rename") && strings.HasSuffix(name, "__staging"):
 		s.cut(ctx)
 	case planted("drop-before-rename") && strings.HasPrefix(name, "rename "):

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"github.com/twice-data/twice/engine"
 	"github.com/twice-data/twice/ledger"
@@ -67,7 +66,7 @@ func lostAnswer(ctx context.Context, b *bench, n int, also bool) (*Break, error)
 		if br, err := s.compared(ctx); err != nil || br != nil {
 			return br, err
 		}
-		times, err := s.receipts(ctx, fmt.Sprintf("prove-%s-%d", filepath.Base(s.temp), s.n))
+		times, err := s.receipts(ctx, s.id())
 		want := 1
 		if b.isStream() {
 			want = len(b.steps) // a receipt for each batch

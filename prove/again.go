@@ -74,7 +74,11 @@ func (s *sitting) compared(ctx context.Context) (*Break, error) {
 	if err != nil {
 		return nil, err
 	}
-	return compare(s.b.clean, st), nil
+	br := compare(s.b.clean, st)
+	if br == nil && !s.own && st.offsets != s.b.clean.offsets {
+		br = &Break{Inputs: -1, Found: fmt.Sprintf("the stream was read up to %s, and the ledger says %s", s.b.clean.offsets, st.offsets)}
+	}
+	return br, nil
 }
 
 // mostPermutations is how many orders are tried of more than four windows.

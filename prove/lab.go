@@ -97,12 +97,15 @@ func (s *sitting) abandon(ctx context.Context) {
 	s.close()
 }
 
+// id names the sitting's last run in the ledger.
+func (s *sitting) id() string { return fmt.Sprintf("prove-%s-%d", filepath.Base(s.temp), s.n) }
+
 // runner is a run of its own on the sitting's target.
 func (s *sitting) runner(o run.Options) *run.Runner {
 	s.n++
 	r := &run.Runner{
 		DB: s.db, Project: s.b.family, Dir: s.folder, Env: s.b.Env, Me: s.b.Me, Command: "twice prove", Version: s.b.Version,
-		ID: fmt.Sprintf("prove-%s-%d", filepath.Base(s.temp), s.n), Temp: s.temp, Options: o,
+		ID: s.id(), Temp: s.temp, Options: o,
 	}
 	r.Captures = Replay(s.b.captures(), s.b.Take)
 	r.Copies = run.Copies{Dir: filepath.Join(s.folder, streamsFolder), Rows: s.rowsOf()}

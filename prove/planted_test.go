@@ -17,6 +17,7 @@ const (
 	merging     = "merging"
 	publishing  = "publishing"
 	inWindow    = "in_window"
+	streaming   = "streaming"
 )
 
 // bugs lists the engine's planted bugs, each with a pipeline that meets it and the law that is meant for it.
@@ -28,6 +29,8 @@ var bugs = []struct{ bug, pipeline, law string }{
 	{"manifest-late", merging, "crash"},
 	{"drop-before-rename", publishing, "reader"},
 	{"drop-before-rename", publishing, "crash"},
+	{"offsets-apart", streaming, "crash"},
+	{"offsets-unfenced", streaming, "zombie"},
 	{"staging-left", publishing, "residue"},
 	{"no-fence", overwriting, "zombie"},
 	{"no-null-guard", merging, "hostile"},
@@ -48,6 +51,7 @@ func TestPlantedBugsAreCaught(t *testing.T) {
 	for day := 1; day <= 2; day++ {
 		s.write(fmt.Sprintf("landing/d-2026-01-0%d.csv", day), fmt.Sprintf("day,id\n2026-01-0%d,a\n2026-01-0%[1]d,b\n", day))
 	}
+	s.stream(streaming, "unique_key: [id]", "select id, amount from e")
 	program = planted(t)
 
 	var b strings.Builder

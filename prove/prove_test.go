@@ -82,6 +82,19 @@ func (s *shop) pipeline(name, header, sql string) {
 		"inputs:\n  o: {files: \"landing/o-{start:%%Y-%%m-%%d}.csv\"}\n*/\n%s\n", header, sql))
 }
 
+// stream adds one that reads a log of two partitions, in which two records were sent twice, as e.
+func (s *shop) stream(name, header, sql string) {
+	for part := range 2 {
+		var b strings.Builder
+		for i := range 9 {
+			fmt.Fprintf(&b, `{"id": %d, "version": 1, "amount": "%d.50"}`+"\n", part+2*(i%8), 10*part+i%8)
+		}
+		s.write(fmt.Sprintf("events/%d.ndjson", part), b.String())
+	}
+	s.write("pipelines/"+name+".sql", fmt.Sprintf("/* @twice\nwrite: merge\n%s\ninputs:\n  e:\n    log: {path: events}\n    format: json\n"+
+		"    columns: {id: bigint, version: bigint, amount: \"decimal(9,2)\"}\n    on_error: quarantine\n*/\n%s\n", header, sql))
+}
+
 // law is a line of prove's output.
 type law struct {
 	Event, Law, Verdict, Reason string
@@ -221,6 +234,37 @@ func TestEachLawFindsWhatBreaksIt(t *testing.T) {
 	}
 }
 
+func TestAStreamHolds(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, duckdbFile)
+	s.stream("events", "unique_key: [id]", "select id, amount from e")
+	s.sound("25s")
+	s.left()
+}
+
+func TestEachLawFindsWhatBreaksAStream(t *testing.T) {
+	const waived = "unique_key: [id]\nallow: [{rule: batch-dependent, reason: x}]"
+	for _, test := range []struct{ law, header, sql string }{
+		{"split", waived, "select distinct id, amount, count(*) over () as n from e"},
+		{"order", waived, "select id, amount, row_number() over (order by id) as n from (select distinct id, amount from e)"},
+		{"duplicate", "unique_key: [part, place]", "select _partition as part, _offset as place, id, amount from e"},
+		{"clock", "unique_key: [id]\nallow: [{rule: volatile-function, reason: x}]", "select id, amount, current_date as day from e"},
+	} {
+		t.Run(test.law, func(t *testing.T) {
+			t.Parallel()
+			s := newShop(t, duckdbFile)
+			s.stream("p", test.header, test.sql)
+			l := s.verdicts("--time", "2m", "--law", test.law)[test.law]
+			if l.Verdict != "broken" {
+				t.Fatalf("%s in %d trials: %s", l.Verdict, l.Trials, l.Reason)
+			}
+			if e := l.Example; e.InputRows > 5 || e.File != "pipelines/p.sql" {
+				t.Errorf("the example is %+v", e)
+			}
+		})
+	}
+}
+
 // A command that counts its own runs gives other rows each time: only captures that are taken once make laws hold.
 func TestCapturedInputsAreTakenOnce(t *testing.T) {
 	t.Parallel()
@@ -268,6 +312,14 @@ func TestPostgresPipelineHolds(t *testing.T) {
 	url := server.Database(t)
 	s := newShop(t, "{engine: postgres, url: \""+url+"\"}")
 	s.pipeline("sales", "write: merge\nunique_key: [id]", "select id, customer, amount from o")
+	s.sound("30s")
+	s.left()
+}
+
+func TestPostgresStreamHolds(t *testing.T) {
+	server := pgtest.Start(t)
+	s := newShop(t, "{engine: postgres, url: \""+server.Database(t)+"\"}")
+	s.stream("events", "unique_key: [id]", "select id, amount from e")
 	s.sound("30s")
 	s.left()
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +23,7 @@ const mostRows = 200_000
 type state struct {
 	Table   twice.Fingerprint
 	Windows map[string]twice.Fingerprint // by Window.Key; none for tables without a time column
+	offsets string                       // of a stream, up to which it was read: "0:1520 1:1480"
 	rows    *rows                        // nil: too many
 	lies    []string                     // receipts that say something else than the table
 }
@@ -103,10 +106,33 @@ func (s *sitting) fingerprints(ctx context.Context, ses *engine.Session) (*state
 	if st.Table, err = ses.TableFingerprint(ctx, s.b.p, twice.Window{}, nil); err != nil {
 		return nil, err
 	}
+	if s.b.isStream() {
+		if st.offsets, err = s.offsets(ctx, ses); err != nil {
+			return nil, err
+		}
+	}
 	if s.b.p.Windowed() && s.b.p.TimeColumn != "" {
 		st.Windows, err = ses.WindowFingerprints(ctx, s.b.p, s.b.windows, nil)
 	}
 	return st, err
+}
+
+// offsets are where each partition goes on that was read at all.
+func (s *sitting) offsets(ctx context.Context, ses *engine.Session) (string, error) {
+	if ok, err := ledger.Exists(ctx, ses); err != nil || !ok {
+		return "", err
+	}
+	at, err := ledger.Positions(ctx, ses, s.b.p.Name)
+	if err != nil {
+		return "", err
+	}
+	var texts []string
+	for _, part := range slices.Sorted(maps.Keys(at)) {
+		if p := at[part]; p.Next > p.First {
+			texts = append(texts, fmt.Sprintf("%d:%d", part, p.Next))
+		}
+	}
+	return strings.Join(texts, " "), nil
 }
 
 func (st *state) equal(other *state) bool {

@@ -133,13 +133,10 @@ func grown(ctx context.Context, b *bench, stages func(sizes stage, order []strin
 }
 
 // between says whether what a killed or a concurrent run shows is what it may show: the rows before it, those after it,
-// or in a stream those after any of its batches.
+// or in a stream those after any of its batches, with the offsets that these rows were made of.
 func (b *bench) between(st *state) bool {
-	if st.equal(b.before) || st.equal(b.clean) {
-		return true
-	}
-	for _, step := range b.steps {
-		if st.equal(step) {
+	for _, step := range append([]*state{b.before, b.clean}, b.steps...) {
+		if st.equal(step) && st.offsets == step.offsets {
 			return true
 		}
 	}

@@ -244,6 +244,12 @@ func zombie(ctx context.Context, b *bench, p point) (*Break, error) {
 			return failed(bad), err
 		}
 		br, err := s.compared(ctx)
+		if err == nil && br == nil && b.isStream() { // a merge may hide what was written twice
+			var n int
+			if n, err = s.receipts(ctx, asleep.id()); n > 0 {
+				br = &Break{Inputs: -1, Found: fmt.Sprintf("the run that was replaced has committed %s", counted(n, "receipt"))}
+			}
+		}
 		return pausedAt(br, p), err
 	})
 }
