@@ -95,6 +95,14 @@ func latecomers(b *bench) string {
 	}
 }
 
+// unordered says why the order of input rows may matter.
+func unordered(b *bench) string {
+	if b.p.Dedupe != nil {
+		return "dedupe: goes by the order of a partition's records; the law order lets partitions come in other orders"
+	}
+	return ""
+}
+
 // recorded says why a manifest is not replayed.
 func recorded(b *bench) string {
 	if b.isStream() {

@@ -310,7 +310,7 @@ func (s *sitting) account(st *state) string {
 
 // doubtfulKeys says which of a merge's rows have no key of their own: no later run can find them by it.
 func (s *sitting) doubtfulKeys(ctx context.Context) (string, error) {
-	if s.b.p.Write != twice.Merge {
+	if len(s.b.p.UniqueKey) == 0 {
 		return "", nil
 	}
 	ses, err := s.db.Session(ctx)

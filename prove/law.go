@@ -37,7 +37,7 @@ var Laws = []Law{
 	{"together", "overlap", "two runs of the same window at once leave the rows of one", always, tryOverlap},
 	{"together", "zombie", "a run that was paused, replaced and then wakes cannot commit", always, tryZombie},
 	{"together", "reader", "a concurrent reader only ever sees the old rows or the new rows", always, tryReader},
-	{"input", "shuffle", "input rows and files in any order, any thread count: same rows", always, tryShuffle},
+	{"input", "shuffle", "input rows and files in any order, any thread count: same rows", unordered, tryShuffle},
 	{"input", "duplicate", "inputs delivered twice change nothing", keyed, tryDuplicate},
 	{"input", "late", "late or corrected rows, then a run: the table as if they had been on time", latecomers, tryLate},
 	{"input", "replay", "the source has changed since; a pinned re-run gives the first result or says that it cannot", recorded, tryReplay},
