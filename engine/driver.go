@@ -15,7 +15,7 @@ type Features struct {
 	SharedTarget      bool   // several processes may have the target open, so that leases mean something
 	RowID             string // an expression that names a row of a table for the length of a statement; empty: none
 	Merge             bool   // MERGE INTO is available
-	Rejoin            bool   // joining twice is cheaper than keeping what a join gave in a table
+	Columnar          bool   // columns are stored apart: each one that an UPDATE sets has its price
 	RenameSwap        bool   // a published table is swapped by renaming, as nothing in the database points at it by identity
 	Fingerprint       string // name and version of the row hash: fingerprints of different ones are not comparable
 }

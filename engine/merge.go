@@ -4,21 +4,25 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/twice-data/twice"
 )
 
-// The temporary tables of a merge. They exist only inside its transaction.
-const (
-	stageTable   = "twice_stage"   // the SELECT's rows
-	changesTable = "twice_changes" // those of them that change the table, with what they replace
-)
+// stageTable is the temporary table of a merge's rows, each with its hash as twice_new. It exists only while the merge does.
+const stageTable = "twice_stage"
 
 // merge matches the SELECT's rows with the table's on the unique key. The rows are staged and guarded first; then only
 // those that really change something touch the table, which makes a second run change nothing, and is the fastest way.
 func (w *write) merge(ctx context.Context) (*Outcome, error) {
 	o := new(Outcome)
+	early := w.stagesEarly()
+	if early {
+		if err := w.stage(ctx, o); err != nil {
+			return nil, err
+		}
+	}
 	err := w.s.Tx(ctx, func() error {
 		if err := w.Fence(ctx, w.s); err != nil {
 			return err
@@ -26,8 +30,10 @@ func (w *write) merge(ctx context.Context) (*Outcome, error) {
 		if err := w.table(ctx); err != nil {
 			return err
 		}
-		if err := w.stage(ctx, o); err != nil {
-			return err
+		if !early {
+			if err := w.stage(ctx, o); err != nil {
+				return err
+			}
 		}
 		if err := w.check(ctx, o, fmt.Sprintf("SELECT %s FROM %s", Idents("", names(w.columns)), stageTable)); err != nil {
 			return err
@@ -41,6 +47,13 @@ func (w *write) merge(ctx context.Context) (*Outcome, error) {
 		return w.finish(ctx, o)
 	})
 	return o, err
+}
+
+// stagesEarly says whether the rows are staged before the transaction begins. Where nobody else can write in the meantime
+// that makes no difference, except that the engine knows more of a table that is committed, and joins it faster. The rows
+// of a table that is not there yet can only be hashed once it is: see reread.
+func (w *write) stagesEarly() bool {
+	return !w.s.db.Features().ConcurrentWriters && !w.Reset && len(w.old) == len(w.columns)
 }
 
 // stage materializes the SELECT and refuses rows that cannot be merged the same way twice.
@@ -66,7 +79,7 @@ func (w *write) stage(ctx context.Context, o *Outcome) error {
 	}
 	for _, win := range w.Windows {
 		if clean && len(w.Windows) == 1 {
-			o.Windows = append(o.Windows, WindowOutcome{Window: win, Fingerprint: all})
+			o.Windows, w.staged = append(o.Windows, WindowOutcome{Window: win, Fingerprint: all}), all
 			continue
 		}
 		where := "TRUE"
@@ -82,8 +95,12 @@ func (w *write) stage(ctx context.Context, o *Outcome) error {
 			return err
 		}
 		o.Windows = append(o.Windows, WindowOutcome{Window: win, Fingerprint: fp})
+		w.staged = fp
 	}
-	return nil
+	if len(w.Windows) > 1 { // a merge may give rows that lie in none of its windows
+		w.staged, err = w.s.sum(ctx, "staged rows", "SELECT count(*), CAST(sum(twice_new) AS VARCHAR) FROM "+stageTable)
+	}
+	return err
 }
 
 // hash is the row hash of the relation alias, which has the table's columns.
@@ -95,6 +112,11 @@ func (w *write) refuse(ctx context.Context, code, query, what, next string) erro
 	if err := w.s.Row(ctx, "guard "+code, fmt.Sprintf("SELECT count(*) FROM (%s) AS g", query), &n); err != nil || n == 0 {
 		return err
 	}
+	return w.complain(ctx, n, code, query, what, next)
+}
+
+// complain is refuse of n rows that are known to be there.
+func (w *write) complain(ctx context.Context, n int64, code, query, what, next string) error {
 	examples, err := w.s.examples(ctx, query)
 	if err != nil {
 		return err
@@ -151,41 +173,12 @@ func (w *write) apply(ctx context.Context, o *Outcome) error {
 	if err != nil {
 		return err
 	}
-	staged := int64(0)
-	for _, win := range o.Windows {
-		staged += win.Fingerprint.Rows
-	}
-	put := w.listed
-	if w.s.db.Features().Rejoin {
-		put = w.rejoined
-	}
-	changed, delta, err := put(ctx, staged)
+	c, err := w.weighed(ctx)
 	if err != nil {
 		return err
 	}
-	o.Windows[len(o.Windows)-1].Changed = changed + deleted
-	return w.total(ctx, o, delta.Sub(missing))
-}
-
-// listed lists the changes in a table of their own and applies them. It answers with the number of changed rows, and with
-// what they do to the table's fingerprint.
-func (w *write) listed(ctx context.Context, staged int64) (int64, twice.Fingerprint, error) {
-	var delta twice.Fingerprint
-	if err := w.changes(ctx); err != nil {
-		return 0, delta, err
-	}
-	if err := w.noTie(ctx, changesTable); err != nil {
-		return 0, delta, err
-	}
-	inserts, updates, delta, err := w.weigh(ctx)
-	if err != nil {
-		return 0, delta, err
-	}
-	if err := w.upsert(ctx, staged, inserts, updates); err != nil {
-		return 0, delta, err
-	}
-	_, err = w.s.Exec(ctx, "drop changes", "DROP TABLE "+changesTable)
-	return inserts + updates, delta, err
+	o.Windows[len(o.Windows)-1].Changed = c.inserts + c.updates + deleted
+	return w.total(ctx, o, c.delta.Sub(missing))
 }
 
 // on matches s with t by the unique key. Neither side holds a NULL there: the guard keeps them out.
@@ -238,50 +231,13 @@ func (w *write) distinctInts(ctx context.Context) (bool, error) {
 	if err := w.s.Row(ctx, "key bounds", bounds, &rows, &lo, &hi); err != nil || !lo.Valid {
 		return false, err
 	}
-	count := counter.CountInts(Ident(key.Name), key.Type, lo.Int64, hi.Int64)
-	if count == "" {
+	w.countKeys = counter.CountInts("s."+Ident(key.Name), key.Type, lo.Int64, hi.Int64)
+	if w.countKeys == "" {
 		return false, nil
 	}
 	var distinct int64
-	err := w.s.Row(ctx, "distinct keys", fmt.Sprintf("SELECT %s FROM %s", count, stageTable), &distinct)
+	err := w.s.Row(ctx, "distinct keys", fmt.Sprintf("SELECT %s FROM %s AS s", w.countKeys, stageTable), &distinct)
 	return distinct == rows, err
-}
-
-// changes lists the keys of staged rows that are new, or differ from the row that they match and are not older. Whether
-// two rows differ is told by their 64-bit hashes, which are needed for the fingerprint anyway.
-func (w *write) changes(ctx context.Context) error {
-	if _, err := w.s.Exec(ctx, "drop changes", "DROP TABLE IF EXISTS "+changesTable); err != nil {
-		return err
-	}
-	_, err := w.s.Exec(ctx, "changes", fmt.Sprintf("CREATE TEMPORARY TABLE %s AS SELECT %s, twice_new, twice_old, twice_found, "+
-		"twice_tie FROM (%s) AS c WHERE NOT twice_found OR twice_differs", changesTable, Idents("", w.Pipeline.UniqueKey), w.matched()))
-	return err
-}
-
-// matched holds each staged row against the row of its key: the key, both hashes, whether there is such a row, whether it
-// is to be replaced, and whether that is so although their versions are the same.
-func (w *write) matched() string {
-	first := "t." + Ident(w.Pipeline.UniqueKey[0])
-	differs, tie, version := "t.twice_old <> s.twice_new", "FALSE", ""
-	if v := Ident(w.Pipeline.Version); w.Pipeline.Version != "" {
-		version = ", t." + v
-		differs += w.notOlder()
-		tie = fmt.Sprintf("%s IS NOT NULL AND s.%s = t.%s", first, v, v)
-	}
-	return fmt.Sprintf("SELECT %s, s.twice_new, t.twice_old, %s IS NOT NULL AS twice_found, "+
-		"%[2]s IS NOT NULL AND %s AS twice_differs, (%s) AS twice_tie "+
-		"FROM %s AS s LEFT JOIN (SELECT %s%s, %s AS twice_old FROM %s AS t) AS t ON %s",
-		Idents("s", w.Pipeline.UniqueKey), first, differs, tie,
-		stageTable, Idents("t", w.Pipeline.UniqueKey), version, w.hash("t"), w.s.db.Name(w.Pipeline.Table), w.on())
-}
-
-// notOlder is the condition that a staged row may replace the table's by its version.
-func (w *write) notOlder() string {
-	if w.Pipeline.Version == "" {
-		return ""
-	}
-	v := Ident(w.Pipeline.Version)
-	return fmt.Sprintf(" AND (t.%s IS NULL OR s.%s >= t.%s)", v, v, v)
 }
 
 func (w *write) isKey(name string) bool {
@@ -293,83 +249,12 @@ func (w *write) isKey(name string) bool {
 	return false
 }
 
-// noTie refuses changes that the order would decide; those under consideration are in the relation changes.
-func (w *write) noTie(ctx context.Context, changes string) error {
-	if w.Pipeline.Version == "" && w.Final {
-		return w.refuse(ctx, "key-changed",
-			fmt.Sprintf("SELECT %s FROM %s", Idents("s", names(w.columns)), w.changed(changes, "t.twice_found")),
-			"%d rows of the SELECT differ from the table's row of the same key ("+strings.Join(w.Pipeline.UniqueKey, ", ")+")",
-			"which one stays would depend on the order: name a column that grows with each change in version:")
-	}
-	if w.Pipeline.Version == "" {
-		return nil
-	}
-	return w.refuse(ctx, "version-tie",
-		fmt.Sprintf("SELECT %s FROM %s", Idents("s", names(w.columns)), w.changed(changes, "t.twice_tie")),
-		"%d rows of the SELECT differ from the table's row of the same key and the same version ("+w.Pipeline.Version+")",
-		"neither is newer, so which one stays would depend on the order: take a finer version, or correct the source")
-}
-
-// weigh counts the changes and sums up what they do to the table's fingerprint.
-func (w *write) weigh(ctx context.Context) (inserts, updates int64, delta twice.Fingerprint, err error) {
-	var added, removed sql.NullString
-	query := "SELECT count(*) FILTER (WHERE NOT twice_found), count(*) FILTER (WHERE twice_found), " +
-		"CAST(sum(twice_new) AS VARCHAR), CAST(sum(twice_old) FILTER (WHERE twice_found) AS VARCHAR) FROM " + changesTable
-	if err = w.s.Row(ctx, "weigh", query, &inserts, &updates, &added, &removed); err != nil {
-		return
-	}
-	plus, err := twice.ParseFingerprint(inserts+updates, added.String)
-	if err != nil {
-		return
-	}
-	minus, err := twice.ParseFingerprint(updates, removed.String)
-	return inserts, updates, plus.Sub(minus), err
-}
-
-// changed is the staged rows, as s, that the relation changes, as t, lists under a condition.
-func (w *write) changed(changes, cond string) string {
-	return fmt.Sprintf("%s AS s JOIN %s AS t ON %s WHERE %s", stageTable, changes, w.on(), cond)
-}
-
-// upsert applies the changes. The key columns are never set: they are equal, and setting them makes engines rebuild
-// their index entries.
-func (w *write) upsert(ctx context.Context, staged, inserts, updates int64) error {
-	table := w.s.db.Name(w.Pipeline.Table)
-	if updates > 0 {
-		from := stageTable
-		if updates < staged {
-			from = fmt.Sprintf("(SELECT s.* FROM %s)", w.changed(changesTable, "t.twice_found"))
-		}
-		n, err := w.s.Exec(ctx, "update", fmt.Sprintf("UPDATE %s AS t SET %s FROM %s AS s WHERE %s", table, w.sets(), from, w.on()))
-		if err != nil {
-			return err
-		}
-		if n != updates {
-			return w.twiceInTable()
-		}
-	}
-	if inserts > 0 {
-		from := stageTable + " AS s"
-		if inserts < staged {
-			from = w.changed(changesTable, "NOT t.twice_found")
-		}
-		_, err := w.s.Exec(ctx, "insert", fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s",
-			table, Idents("", names(w.columns)), Idents("s", names(w.columns)), from))
-		return err
-	}
-	return nil
-}
-
-func (w *write) twiceInTable() error {
-	return twice.Errorf("duplicate-key-in-table", "%s holds a key of the unique_key (%s) more than once",
-		w.Pipeline.Table, strings.Join(w.Pipeline.UniqueKey, ", ")).
-		WithNext("twice never adds a second row to a key: remove the rows that came from elsewhere, or twice run --full-refresh")
-}
-
-func (w *write) sets() string {
+// sets lists what an update sets: all columns but those in same, and but the key's, which are equal, and setting which
+// makes engines rebuild their index entries.
+func (w *write) sets(same []string) string {
 	var sets []string
 	for _, c := range w.columns {
-		if !w.isKey(c.Name) {
+		if !w.isKey(c.Name) && !slices.Contains(same, c.Name) {
 			sets = append(sets, fmt.Sprintf("%s = s.%s", Ident(c.Name), Ident(c.Name)))
 		}
 	}

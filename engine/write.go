@@ -76,6 +76,10 @@ type write struct {
 	given   []twice.Column // what it returns
 	old     []twice.Column // the table's columns before; none: it does not exist
 	columns []twice.Column // the table's columns after
+
+	// Of a merge.
+	staged    twice.Fingerprint // of all staged rows
+	countKeys string            // an aggregate that counts the distinct keys of staged rows s; empty: there is no fast one
 }
 
 // Write carries job out. Everything that becomes visible, and the receipt, commits in one transaction; on any error the

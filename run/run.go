@@ -158,7 +158,7 @@ func (r *Runner) recorded(ctx context.Context, sum *Summary, work func() error) 
 		if err := ledger.Create(ctx, s); err != nil {
 			return err
 		}
-		return ledger.StartRun(ctx, s, row)
+		return s.Tx(ctx, func() error { return ledger.StartRun(ctx, s, row) })
 	})
 	if err != nil {
 		return err
@@ -173,7 +173,9 @@ func (r *Runner) recorded(ctx context.Context, sum *Summary, work func() error) 
 		row.Status = "failed"
 	}
 	ctx = context.WithoutCancel(ctx)
-	return errors.Join(err, r.onSession(ctx, func(s *engine.Session) error { return ledger.EndRun(ctx, s, row) }))
+	return errors.Join(err, r.onSession(ctx, func(s *engine.Session) error {
+		return s.Tx(ctx, func() error { return ledger.EndRun(ctx, s, row) })
+	}))
 }
 
 // onSession tries f, which may be tried twice, each time on a session of its own: the one before may have been cut.

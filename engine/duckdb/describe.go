@@ -103,5 +103,5 @@ func (d *Driver) CountInts(expr, typeName string, lo, hi int64) string {
 	if span := uint64(hi) - uint64(lo); span >= maxBitmap {
 		return ""
 	}
-	return fmt.Sprintf("bit_count(bitstring_agg(CAST(%s AS BIGINT), CAST(%d AS BIGINT), CAST(%d AS BIGINT)))", expr, lo, hi)
+	return fmt.Sprintf("coalesce(bit_count(bitstring_agg(CAST(%s AS BIGINT), CAST(%d AS BIGINT), CAST(%d AS BIGINT))), 0)", expr, lo, hi)
 }

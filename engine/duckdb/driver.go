@@ -149,6 +149,7 @@ func (d *Driver) Features() engine.Features {
 		Home:        engine.Ident(d.catalog) + `."main"`,
 		RowID:       "rowid",
 		Merge:       true,
+		Columnar:    true,
 		RenameSwap:  true,
 		Fingerprint: "duckdb-hash-1.5", // hash() may change from version to version
 	}

@@ -65,6 +65,7 @@ var cases = []testCase{
 	{"merge/nulls compare as equal", mergeNulls},
 	{"merge/without a key adds", mergeAdds},
 	{"merge/model", mergeModel},
+	{"merge/many rows", mergeMany},
 	{"publish/repeat", publishRepeat},
 	{"publish/failed check leaves production and keeps staging", publishBlocked},
 	{"publish/window", publishWindow},

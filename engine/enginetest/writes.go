@@ -297,6 +297,50 @@ func mergeModel(b *bench) {
 	})
 }
 
+// mergeMany merges so many rows that a driver which looks at a sample first does so. What the sample cannot tell must be
+// found all the same.
+func mergeMany(b *bench) {
+	const n = 60_000
+	for _, key := range []string{"i", "CAST(i AS VARCHAR)"} {
+		b.start(nil)
+		rows := func(v, kind string, more int) string {
+			return fmt.Sprintf("SELECT %s AS id, %s AS v, CAST(%s AS VARCHAR) AS kind, CAST('n' AS VARCHAR) AS name "+
+				"FROM generate_series(1, %d) AS g(i)", key, v, kind, n+more)
+		}
+		p := pipeline(twice.Merge, rows("1", "'a'", 0), keyed)
+		total := *b.write(p).Table.Full
+		for _, step := range []struct {
+			what    string
+			query   string
+			changed int64
+		}{
+			{"one column of all rows", rows("2", "'a'", 0), n},
+			{"another one of a single row as well", rows("3", fmt.Sprintf("CASE WHEN i = %d THEN 'b' ELSE 'a' END", n-7), 0), n},
+			{"of every other row, and new rows", rows("CASE WHEN i % 2 = 0 THEN 4 ELSE 3 END",
+				fmt.Sprintf("CASE WHEN i = %d THEN 'b' ELSE 'a' END", n-7), 10), n/2 + 10},
+			{"a single row", rows("CASE WHEN i % 2 = 0 OR i > 60000 THEN 4 ELSE 3 END", "'a'", 10), 6},
+			{"nothing", rows("CASE WHEN i % 2 = 0 OR i > 60000 THEN 4 ELSE 3 END", "'a'", 10), 0},
+		} {
+			p.SQL = step.query
+			j := job(p)
+			j.Known = []string{"id", "kind", "name", "v"}
+			o, err := b.s.Write(b.ctx, j)
+			if err != nil {
+				b.Fatalf("%s: %v", step.what, err)
+			}
+			if got := o.Windows[0].Changed; got != step.changed {
+				b.Errorf("%s: changed %d rows, want %d", step.what, got, step.changed)
+			}
+			if total = total.Add(o.Table.Delta); total != o.Windows[0].Fingerprint {
+				b.Errorf("%s: the fingerprint kept up to date is %v, want that of the rows given, %v", step.what, total, o.Windows[0].Fingerprint)
+			}
+			if full := b.fingerprint(p); full != total {
+				b.Errorf("%s: the table's fingerprint is %v, want %v", step.what, full, total)
+			}
+		}
+	}
+}
+
 func publishRepeat(b *bench) {
 	b.start(nil)
 	p := pipeline(twice.Publish, values("id", "(1)", "(2)"))

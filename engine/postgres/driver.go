@@ -130,7 +130,6 @@ func (d *Driver) Features() engine.Features {
 		SharedTarget:      true,
 		RowID:             "ctid",
 		Merge:             d.version >= 150000,
-		Rejoin:            true,
 		RenameSwap:        false, // views, grants and foreign keys point at a table by its identity
 		Fingerprint:       "pg-hashrecord-2",
 	}
