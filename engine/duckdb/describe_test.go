@@ -42,6 +42,20 @@ func TestDescribeAndColumnsAgree(t *testing.T) {
 	}
 }
 
+func TestNoSuchTable(t *testing.T) {
+	d := openTest(t, Options{})
+	s := session(t, d)
+	exec1(t, s, "BEGIN")
+	for _, table := range []twice.Table{
+		{Name: "it's"}, {Name: `a "b" c`}, {Name: "Größe.x"}, {Schema: "no such", Name: "t"}, {Schema: "it's", Name: `q"t`},
+	} {
+		if cols, err := d.Columns(t.Context(), s, table); err != nil || cols != nil {
+			t.Errorf("%s: %v, %v", table, cols, err)
+		}
+	}
+	exec1(t, s, "COMMIT") // none of these ended the transaction
+}
+
 func TestDescribeSaysWhatIsWrong(t *testing.T) {
 	d := openTest(t, Options{})
 	_, err := d.Describe(t.Context(), session(t, d), "SELECT a\nFROM nope")
