@@ -30,9 +30,8 @@ func (w *write) publish(ctx context.Context) (*Outcome, error) {
 		if err := w.reread(ctx, staging); err != nil {
 			return err
 		}
-		err = w.s.Row(ctx, "staged rows", "SELECT count(*) FROM "+w.s.db.Name(staging), &staged)
-		w.s.changed += staged // CREATE TABLE AS does not report its rows
-		return err
+		// This commit need not be told how large it is: if it is torn, the next run stages again.
+		return w.s.Row(ctx, "staged rows", "SELECT count(*) FROM "+w.s.db.Name(staging), &staged)
 	})
 	if err != nil {
 		return nil, err
