@@ -3,6 +3,7 @@ package lint
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -49,6 +50,7 @@ func Errors(findings []Finding) []Finding {
 // project: what they fill may be read, and what their checks make unique is unique. SQL that does not parse is an error
 // with code "syntax" or "not-a-select", placed in pl's file.
 func Check(ctx context.Context, e Engine, pl *twice.Pipeline, all []*twice.Pipeline) ([]Finding, error) {
+	all = slices.DeleteFunc(slices.Clone(all), func(p *twice.Pipeline) bool { return p.To != nil }) // they fill no table
 	c, err := read(ctx, e, pl, all)
 	if err != nil {
 		return nil, err

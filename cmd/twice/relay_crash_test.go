@@ -90,6 +90,8 @@ func TestRelayKilledAtRandom(t *testing.T) {
 					t.Fatalf("it ended by itself:\n%s", p.out.String())
 				}
 			}
+			f.produce(events(n, n+100)...)
+			n += 100
 			began := time.Now()
 			f.must("run")
 			took := time.Since(began)

@@ -80,3 +80,35 @@ func TestRelayGroup(t *testing.T) {
 	f.must("run")
 	f.eachOnce(n, "three processes")
 }
+
+// TestRelayWaitsForTheDead runs beside a member that was killed: until the group misses it, its partitions are nobody's, and
+// a run does not end as if they had been read.
+func TestRelayWaitsForTheDead(t *testing.T) {
+	f := newRelay(t, 2, relayStory{options: "batch_time: 20ms, session_timeout: 2s, instance_id: one"})
+	dead := f.start("run", "--follow")
+	f.produce(events(0, 10)...)
+	f.awaitOut(10, dead)
+	dead.end(syscall.SIGKILL)
+	f.produce(events(10, 30)...)
+	f.must("run")
+	f.eachOnce(30, "beside a dead member")
+}
+
+// TestRelayPlaceTaken starts a second process under the name of one that waits for records: the first one ends, and says why.
+func TestRelayPlaceTaken(t *testing.T) {
+	f := newRelay(t, 2, relayStory{options: "batch_time: 20ms, session_timeout: 2s, instance_id: one"})
+	first := f.start("run", "--follow")
+	f.produce(events(0, 10)...)
+	f.awaitOut(10, first)
+	second := f.start("run", "--follow")
+	_ = first.Wait()
+	if code := first.ProcessState.ExitCode(); code != 3 || !strings.Contains(first.out.String(), "has taken the place") {
+		t.Errorf("exit code %d\n%s", code, first.out.String())
+	}
+	f.produce(events(10, 30)...)
+	f.awaitOut(30, second)
+	if code := second.end(syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code %d\n%s", code, second.out.String())
+	}
+	f.eachOnce(30, "under one name")
+}

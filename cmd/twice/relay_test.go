@@ -1,6 +1,7 @@
 package main
 
 import (
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
@@ -278,4 +279,42 @@ func TestRelayLoss(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	f.refused(0, []string{"status", "--json"}, `"loss":"10..15"`)
+}
+
+// Values keep all that they have, and a relay needs nothing of the target beside it, which another process may hold.
+func TestRelayOfAllTypesBesideATable(t *testing.T) {
+	f := newRelay(t, 1, relayStory{sql: `select id, n, 123456789012345678.25::decimal(20,2) as d, 170141183460469231731687303715884105727 as h,
+		timestamp '2020-03-01 06:00:00.5' as ts, [1, null] as l, 'a"é' as s, null::varchar as nothing, true as b from feed`})
+	f.write("pipelines/other.sql", "/* @twice\nwrite: overwrite\n*/\nselect 1 as a\n")
+	f.produce(events(2, 3)...)
+	f.must("run", "other")
+	held := f.hold()
+	f.must("run", "t")
+	f.refused(0, []string{"status", "t"}, f.out)
+	f.refused(0, []string{"plan", "t"}, "unchanged")
+	held.Close()
+	rs := f.broker.Read(t, f.out, 0)
+	want := `{"id":2,"n":4,"d":123456789012345678.25,"h":170141183460469231731687303715884105727,"ts":"2020-03-01 06:00:00.5",` +
+		`"l":[1,null],"s":"a\"é","nothing":null,"b":true}`
+	if len(rs) != 1 || string(rs[0].Value) != want || string(rs[0].Key) != "2" {
+		t.Errorf("%s\nwant\n%s", rs[0].Value, want)
+	}
+	f.produce(events(3, 4)...)
+	f.refused(0, []string{"run"}, "1 committed, 1 up to date")
+	f.refused(0, []string{"verify"}, "1 window verified")
+	f.write("pipelines/third.sql", "/* @twice\nwrite: overwrite\n*/\nselect count(*) as n from t\n")
+	f.refused(2, []string{"check"}, "t")
+}
+
+// hold keeps the target's file as a process at work does.
+func (f *relayFlow) hold() *sql.DB {
+	f.Helper()
+	db, err := sql.Open("duckdb", filepath.Join(f.dir, "target.duckdb"))
+	if err == nil {
+		err = db.Ping()
+	}
+	if err != nil {
+		f.Fatal(err)
+	}
+	return db
 }
