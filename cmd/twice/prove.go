@@ -142,8 +142,15 @@ func (a *app) proving(ctx context.Context, args []string) (*prove.Options, error
 	if err := a.linked(ctx, p, o); err != nil {
 		return nil, err
 	}
-	o.Pipelines = p.Order()
-	o.Selected, err = p.Select(args)
+	var relays []*twice.Pipeline
+	o.Pipelines, _ = parted(p.Order())
+	if o.Selected, err = p.Select(args); err == nil {
+		o.Selected, relays = parted(o.Selected)
+	}
+	if len(relays) > 0 && len(o.Selected) == 0 {
+		return nil, twice.Errorf("relay-prove", "%s goes to a topic, and the laws are about tables", relays[0].Name).
+			At(relays[0].File, relays[0].To.Line).WithNext("what holds for a topic is in docs/streams.md").WithExit(twice.ExitProject)
+	}
 	return o, err
 }
 
@@ -185,6 +192,9 @@ func (a *app) linked(ctx context.Context, p *project.Project, o *prove.Options) 
 	}
 	defer d.Close()
 	return p.Link(func(pl *twice.Pipeline) ([]engine.TableRef, error) {
+		if pl.To != nil {
+			return nil, nil
+		}
 		q, err := d.Parse(ctx, pl.SQL)
 		if err != nil {
 			return nil, err
