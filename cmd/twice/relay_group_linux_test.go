@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -111,4 +112,63 @@ func TestRelayPlaceTaken(t *testing.T) {
 		t.Errorf("exit code %d\n%s", code, second.out.String())
 	}
 	f.eachOnce(30, "under one name")
+}
+
+// TestRelayPartitionsComeBack lets a process have partitions, lose some to another one, and get them back: it goes on where
+// the other one was, not where it was itself.
+func TestRelayPartitionsComeBack(t *testing.T) {
+	f := newRelay(t, 4, relayStory{options: "batch_time: 20ms, session_timeout: 2s"})
+	first := f.start("run", "--follow")
+	n := 0
+	more := func(s *started) {
+		t.Helper()
+		f.produce(events(n, n+40)...)
+		n += 40
+		f.awaitOut(n, first, s)
+	}
+	more(first)
+	second := f.start("run", "--follow")
+	deadline := time.Now().Add(30 * time.Second)
+	for !strings.Contains(second.out.String(), "committed") && time.Now().Before(deadline) {
+		more(second) // the group may still be settling
+	}
+	if code := second.end(syscall.SIGTERM); code != 0 || !strings.Contains(second.out.String(), "committed") {
+		t.Fatalf("the second process ended with %d and never had a partition\n%s", code, second.out.String())
+	}
+	more(first)
+	more(first)
+	if code := first.end(syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code %d\n%s", code, first.out.String())
+	}
+	f.must("run")
+	f.eachOnce(n, "partitions that came back")
+}
+
+// TestRelayWaitsForAnOpenTransaction pauses a process without a name between its offsets and the end of its transaction,
+// until the group has given its partitions to another one. That one waits for what becomes of the transaction; as the
+// paused process wakes in time, it is committed.
+func TestRelayWaitsForAnOpenTransaction(t *testing.T) {
+	s := relayStory{options: "batch_time: 20ms, session_timeout: 1s", to: "key: id, options: {transaction_timeout: 60s}"}
+	other := newRelay(t, 2, s)
+	other.produce(events(0, 20)...)
+	at := pointsOf(other.trace("run"), "after", "commit offsets")[1] // the first ones say where it begins
+
+	f := newRelay(t, 2, s)
+	f.produce(events(0, 20)...)
+	paused := f.sleep(at, "run", "--follow")
+	next := f.start("run", "--follow")
+	time.Sleep(4 * time.Second) // the group misses the paused one, and the next one has time to do what it must not
+	if err := paused.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	f.produce(events(20, 30)...)
+	f.awaitOut(30, next)
+	for _, p := range []*os.Process{paused.Process, next.Process} {
+		if err := p.Signal(syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
+	}
+	_, _ = paused.Wait(), next.Wait()
+	f.must("run")
+	f.eachOnce(30, "an open transaction")
 }

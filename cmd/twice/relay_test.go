@@ -303,7 +303,7 @@ func TestRelayOfAllTypesBesideATable(t *testing.T) {
 	f.refused(0, []string{"run"}, "1 committed, 1 up to date")
 	f.refused(0, []string{"verify"}, "1 window verified")
 	f.refused(2, []string{"prove", "t"}, "goes to a topic")
-	f.refused(1, []string{"rollback", "t"}, "is written by produce")
+	f.refused(2, []string{"rollback", "t"}, "is written by produce")
 	f.write("pipelines/third.sql", "/* @twice\nwrite: overwrite\n*/\nselect count(*) as n from t\n")
 	f.refused(2, []string{"check"}, "t")
 }
