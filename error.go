@@ -99,6 +99,16 @@ func (es Errors) Err() error {
 	return es
 }
 
+// exit is ExitProject, as errors that come in numbers are those of a project, unless every one says that it is not.
+func (es Errors) exit() int {
+	for _, e := range es {
+		if e.Exit != ExitFailed {
+			return ExitProject
+		}
+	}
+	return ExitFailed
+}
+
 // ExitCode decides the process's exit code from the error that ended it.
 func ExitCode(err error) int {
 	var many Errors
@@ -107,7 +117,7 @@ func ExitCode(err error) int {
 	case err == nil:
 		return ExitOK
 	case errors.As(err, &many):
-		return ExitProject
+		return many.exit()
 	case errors.As(err, &one) && one.Exit != 0:
 		return one.Exit
 	default:

@@ -20,6 +20,7 @@ func TestExitCode(t *testing.T) {
 		{fmt.Errorf("run: %w", held), ExitHeld},
 		{Errors{held}, ExitProject},
 		{fmt.Errorf("load: %w", Errors{held}), ExitProject},
+		{Errors{Errorf("connection-lost", "cut").WithExit(ExitFailed)}, ExitFailed},
 		{Errors(nil).Err(), ExitOK},
 	} {
 		if got := ExitCode(test.err); got != test.want {

@@ -72,6 +72,7 @@ func placed(err error, pl *twice.Pipeline) twice.Errors {
 		moved := *e
 		at[i] = &moved
 		if e.Code == "connection-lost" || e.Code == "server-down" {
+			moved.Exit = twice.ExitFailed
 			continue
 		}
 		if moved.File == "" {
