@@ -11,7 +11,7 @@ import (
 // tableOnly lists the keys that speak of a table, which a relay has not.
 var tableOnly = []string{
 	"table", "unique_key", "version", "when_missing", "time_column", "window", "timezone", "begin", "end", "lookback",
-	"batch_size", "on_schema_change", "allow_empty",
+	"batch_size", "on_schema_change", "allow_empty", "dedupe",
 }
 
 // relay reads where the rows go instead of a table, and checks that this can be done once.

@@ -36,6 +36,7 @@ func TestRelayProblems(t *testing.T) {
 		{relayed + "write: merge\n", "with to: there is no table to write"},
 		{relayed + "table: x\n", "table: it means nothing with to:"},
 		{relayed + "unique_key: id\n", "unique_key: it means nothing with to:"},
+		{relayed + "dedupe: {key: [id], time: ts, within: 1h}\n", "dedupe: it means nothing with to:"},
 		{relayed + "window: day\nbegin: 2020-01-01\n", "window: it means nothing with to:"},
 		{"to: {kafka: {topic: out}}\ninputs: {a: {files: x.csv}}\n", "only a topic can go to a topic"},
 		{strings.Replace(relayed, "topic: out", "topic: events", 1), "would never end"},
