@@ -41,7 +41,7 @@ type Driver interface {
 	SameType(a, b string) bool
 
 	// Attach makes rel readable in s under its name, until the session ends or Attach is called with the same name. The
-	// rows come from rel's files and from nothing else. It runs outside or inside a transaction.
+	// rows come from rel's files, or are its Rows, and from nothing else. It runs outside or inside a transaction.
 	Attach(ctx context.Context, s *Session, rel Relation) error
 
 	// RowHash is an SQL expression: a 64-bit integer hash over the columns of the relation alias, in the given order,
@@ -78,6 +78,7 @@ const (
 type Relation struct {
 	Name   string
 	Files  []string // absolute paths of exactly the files of the manifest; none: an empty relation
+	Rows   *Rows    // instead of files; nil: files
 	Reader twice.Reader
 	Table  twice.Table // instead of files; Attach is not asked then
 	File   string      // where the input is declared, for errors

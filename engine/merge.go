@@ -30,6 +30,11 @@ func (w *write) merge(ctx context.Context) (*Outcome, error) {
 		if err := w.table(ctx); err != nil {
 			return err
 		}
+		if done, err := w.fresh(ctx, o); err != nil {
+			return err
+		} else if done {
+			return w.finish(ctx, o)
+		}
 		if !early {
 			if err := w.stage(ctx, o); err != nil {
 				return err
@@ -71,6 +76,11 @@ func (w *write) stage(ctx context.Context, o *Outcome) error {
 		return err
 	}
 	if !clean && len(w.Pipeline.UniqueKey) > 0 {
+		if w.Final {
+			if err := w.collapse(ctx); err != nil {
+				return err
+			}
+		}
 		for _, guard := range []func(context.Context) error{w.noNullKey, w.noNullVersion, w.noDuplicateKey} {
 			if err := guard(ctx); err != nil {
 				return err
@@ -148,6 +158,9 @@ func (w *write) noNullVersion(ctx context.Context) error {
 }
 
 func (w *write) noDuplicateKey(ctx context.Context) error {
+	if w.distinct {
+		return nil
+	}
 	if ok, err := w.distinctInts(ctx); ok || err != nil {
 		return err
 	}
@@ -167,6 +180,11 @@ func (w *write) apply(ctx context.Context, o *Outcome) error {
 		}
 		if old {
 			return w.total(ctx, o, twice.Fingerprint{})
+		}
+	}
+	if w.Final {
+		if found, err := w.found(ctx); err != nil || found == 0 {
+			return w.addStaged(ctx, o, err)
 		}
 	}
 	missing, deleted, err := w.missing(ctx, o)

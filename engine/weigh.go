@@ -108,7 +108,7 @@ func (w *write) compare(ctx context.Context, groups [][]twice.Column) (v verdict
 	}
 	old, table := w.hash("t"), w.s.db.Name(w.Pipeline.Table)
 	if !w.s.db.Features().Columnar { // the join is not to carry whole rows; columns come along when they are wanted
-		old, table = "t.twice_old", fmt.Sprintf("(SELECT %s, %s AS twice_old FROM %s AS h)", held, w.hash("h"), table)
+		old, table = "t.twice_old", fmt.Sprintf("(SELECT %s, %s AS twice_old FROM %s AS t%s)", held, w.hash("t"), table, w.few())
 	}
 	list := []string{
 		"count(*) FILTER (WHERE NOT absent)", found, "count(*) FILTER (WHERE differs)", "count(*) FILTER (WHERE differs AND tied)",

@@ -18,7 +18,8 @@ type Job struct {
 	Reset bool
 
 	// Final says that a key's row never changes, unless the pipeline has a version: a merge of a row that differs from the
-	// one that is there is an error. Streams need it, where which rows come together is chance.
+	// one that is there is an error. Rows that are equal are one row, and of a key's rows those of the largest version
+	// count. Streams need it, where which rows come together is chance. Their tables have a unique index of the key, where the engine's are fast.
 	Final bool
 
 	// Fence proves, as the first statement of each transaction, that this run still may write, and makes any other
@@ -80,6 +81,7 @@ type write struct {
 	// Of a merge.
 	staged    twice.Fingerprint // of all staged rows
 	countKeys string            // an aggregate that counts the distinct keys of staged rows s; empty: there is no fast one
+	distinct  bool              // no key is staged twice
 }
 
 // Write carries job out. Everything that becomes visible, and the receipt, commits in one transaction; on any error the
@@ -217,7 +219,10 @@ func (w *write) table(ctx context.Context) error {
 		if _, err := w.s.Exec(ctx, "create table", fmt.Sprintf("CREATE TABLE %s (%s)", name, strings.Join(defs, ", "))); err != nil {
 			return err
 		}
-		return w.reread(ctx, w.Pipeline.Table)
+		if err := w.reread(ctx, w.Pipeline.Table); err != nil {
+			return err
+		}
+		return w.key(ctx)
 	}
 	for _, c := range w.columns {
 		if _, ok := find(w.old, c.Name); ok {

@@ -207,7 +207,7 @@ func (w *slicing) deduped(job *engine.Job) {
 	if p.Dedupe == nil {
 		return
 	}
-	d := &deduping{Dedupe: p.Dedupe, pipeline: p, in: w.flow.in, batch: w.batch}
+	d := &deduping{Dedupe: p.Dedupe, pipeline: p, in: w.flow.in, batch: w.batch.Batch}
 	w.dedupe = d
 	job.Relations = slices.Clone(job.Relations)
 	job.Relations[0].Name = givenRelation

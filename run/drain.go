@@ -29,24 +29,32 @@ func (r *Runner) drain(ctx context.Context, st Step, slots chan struct{}, events
 		fail(err, began)
 		return
 	}
+	ahead := r.readAhead(ctx, f)
+	defer func() { ahead.stop() }()
 	did := false
-	for next := f.next(); len(next) > 0 || f.reset; next = f.next() {
+	for {
+		began = time.Now()
+		b, err := ahead.next()
+		if b == nil && err == nil {
+			break
+		}
 		if r.stopping(ctx) {
+			if b != nil {
+				b.close()
+			}
 			return // what is committed is committed; the next run goes on
 		}
-		began = time.Now()
-		b, err := r.fetch(ctx, f, next)
 		var e Event
 		if err == nil {
 			e, err = r.slice(ctx, st, b)
+			b.close()
 		}
 		if err != nil && twice.AsError(err).Code == "lease-lost" && !f.reset {
+			ahead.stop() // what was read ahead begins where this process may no longer
 			if err = r.reload(ctx, st.Pipeline, f); err == nil {
+				ahead = r.readAhead(ctx, f)
 				continue
 			}
-		}
-		if err != nil && b == nil && r.stopping(ctx) {
-			return
 		}
 		if err != nil {
 			fail(err, began)
@@ -64,17 +72,6 @@ func (r *Runner) drain(ctx context.Context, st Step, slots chan struct{}, events
 		e.Status = twice.Unchanged // others have read it in the meantime
 		events(e)
 	}
-}
-
-// fetch chooses the next batch. A run that should stop does not wait for more.
-func (r *Runner) fetch(ctx context.Context, f *flow, next map[int32]int64) (*stream.Batch, error) {
-	if r.stop != nil {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithCancel(ctx)
-		defer cancel()
-		defer context.AfterFunc(r.stop, cancel)()
-	}
-	return f.topic.Fetch(ctx, next, f.until)
 }
 
 func (t *Topic) monitor(ctx context.Context, next map[int32]int64) {

@@ -195,7 +195,7 @@ func (w *relay) turn(ctx context.Context) (Event, bool, error) {
 		maps.Copy(marks, begin)
 	}
 	f.resume(marks)
-	next := f.next()
+	next := f.next(f.at)
 	for part := range next {
 		if !term.Parts[part] {
 			delete(next, part)

@@ -3,9 +3,7 @@ package run
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
-	"strings"
 
 	"github.com/twice-data/twice"
 	"github.com/twice-data/twice/engine"
@@ -14,23 +12,14 @@ import (
 )
 
 // slice writes one batch: its manifest first, and then rows, quarantine, positions and receipt in one transaction.
-func (r *Runner) slice(ctx context.Context, st Step, b *stream.Batch) (Event, error) {
+func (r *Runner) slice(ctx context.Context, st Step, b *read) (Event, error) {
 	e := st.event()
 	f := st.flow
-	tmp, err := os.MkdirTemp(r.Temp, "stream-*")
-	if err != nil {
-		return e, err
-	}
-	defer os.RemoveAll(tmp)
-	rel, poison, err := f.topic.Relation(ctx, b, tmp)
-	if err != nil {
-		return e, err
-	}
-	if err := f.poisoned(st.Pipeline, poison); err != nil {
+	if err := f.poisoned(st.Pipeline, b.poison); err != nil {
 		return e, err
 	}
 	st.Manifest = twice.Manifest{Inputs: []twice.Pin{{Name: f.in.Name, Kind: f.in.Kind(), Offsets: b.Spans}}}
-	w := &slicing{Runner: r, st: st, flow: f, batch: b, rel: rel, poison: poison}
+	w := &slicing{Runner: r, st: st, flow: f, batch: b}
 	if err := r.retry(ctx, func() error { return w.try(ctx) }); err != nil {
 		return e, err
 	}
@@ -43,7 +32,7 @@ func (r *Runner) slice(ctx context.Context, st Step, b *stream.Batch) (Event, er
 	r.state.Put(w.receipt)
 	r.mu.Unlock()
 	e.Status, e.Rows, e.Changed, e.Fingerprint = twice.Committed, w.receipt.Fingerprint.Rows, w.receipt.Changed, w.receipt.Fingerprint
-	e.Warnings, e.Offsets, e.Poison = w.warnings, b.Spans, len(poison)
+	e.Warnings, e.Offsets, e.Poison = w.warnings, b.Spans, len(b.poison)
 	if w.dedupe != nil {
 		e.Late, e.Repeated = len(w.dedupe.late), w.dedupe.repeated
 	}
@@ -72,9 +61,7 @@ type slicing struct {
 	*Runner
 	st     Step
 	flow   *flow
-	batch  *stream.Batch
-	rel    engine.Relation
-	poison []stream.Poison
+	batch  *read
 	dedupe *deduping // nil: the table's unique_key tells what was sent again
 
 	receipt  *twice.Receipt
@@ -138,13 +125,12 @@ func (w *slicing) done(ctx context.Context, s *engine.Session) (bool, error) {
 
 func (w *slicing) job(ctx context.Context, s *engine.Session) (*engine.Job, error) {
 	p := *w.st.Pipeline
-	p.SQL = collapse(&p)
 	before, err := s.DB().Columns(ctx, s, p.Table)
 	if err != nil {
 		return nil, err
 	}
 	job := &engine.Job{
-		Pipeline: &p, Windows: []twice.Window{w.st.Window}, Relations: []engine.Relation{w.rel}, Reset: w.flow.reset, Final: true,
+		Pipeline: &p, Windows: []twice.Window{w.st.Window}, Relations: []engine.Relation{w.batch.rel}, Reset: w.flow.reset, Final: true,
 	}
 	job.Fence = func(ctx context.Context, s *engine.Session) error {
 		if err := ledger.Turn(ctx, s, &p); err != nil {
@@ -192,9 +178,9 @@ func (w *slicing) job(ctx context.Context, s *engine.Session) (*engine.Job, erro
 // rejected lists the records that do not become rows, but for those that were sent again.
 func (w *slicing) rejected() []stream.Poison {
 	if w.dedupe == nil {
-		return w.poison
+		return w.batch.poison
 	}
-	return slices.Concat(w.poison, w.dedupe.late)
+	return slices.Concat(w.batch.poison, w.dedupe.late)
 }
 
 // rewind begins a full refresh: in the transaction of its first batch.
@@ -206,26 +192,4 @@ func (w *slicing) rewind(ctx context.Context, s *engine.Session, p *twice.Pipeli
 		return err
 	}
 	return ledger.Rewind(ctx, s, p.Name, w.flow.positions(), w.ID)
-}
-
-// collapse makes one row of the rows of a batch that are equal, as a producer that sends again makes them, and of a key's
-// rows keeps those of the largest version. Between batches the merge does the same, so that it does not matter where a
-// batch is cut. What NULL has no answer to is left for the guards.
-func collapse(p *twice.Pipeline) string {
-	if len(p.UniqueKey) == 0 {
-		return p.SQL
-	}
-	q := "WITH twice_given AS (" + p.SQL + "\n) SELECT DISTINCT * FROM twice_given"
-	if p.Version == "" {
-		return q
-	}
-	version, keys := engine.Ident(p.Version), make([]string, len(p.UniqueKey))
-	conds := []string{"g." + version + " IS NULL"}
-	for i, k := range p.UniqueKey {
-		keys[i] = engine.Ident(k)
-		conds = append(conds, "g."+keys[i]+" IS NULL")
-	}
-	key := strings.Join(keys, ", ")
-	return fmt.Sprintf("%s AS g WHERE %s OR (%s, %s) IN (SELECT %s, max(%s) FROM twice_given GROUP BY %s)", q,
-		strings.Join(conds, " OR "), "g."+strings.Join(keys, ", g."), "g."+version, key, version, key)
 }

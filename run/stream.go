@@ -52,11 +52,11 @@ type flow struct {
 	reset  bool                      // the first batch empties the table
 }
 
-// next is where each partition that there is something to read of goes on.
-func (f *flow) next() map[int32]int64 {
+// next is where each partition that there is something to read of goes on from at.
+func (f *flow) next(from map[int32]ledger.Position) map[int32]int64 {
 	next := map[int32]int64{}
 	for p, end := range f.until {
-		if at := f.at[p].Next; at < end && f.topic.reads(p) {
+		if at := from[p].Next; at < end && f.topic.reads(p) {
 			next[p] = at
 		}
 	}
@@ -66,7 +66,7 @@ func (f *flow) next() map[int32]int64 {
 // spans are what is left to read, in the order of partitions.
 func (f *flow) spans() []twice.OffsetSpan {
 	var spans []twice.OffsetSpan
-	for p, at := range f.next() {
+	for p, at := range f.next(f.at) {
 		spans = append(spans, twice.OffsetSpan{Topic: f.in.Records().Topic, Partition: p, From: at, To: f.until[p]})
 	}
 	slices.SortFunc(spans, func(a, b twice.OffsetSpan) int { return int(a.Partition - b.Partition) })

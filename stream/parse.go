@@ -29,7 +29,7 @@ type Poison struct {
 	Bytes     []byte // of the value
 }
 
-// parser turns records into files of Parquet. DuckDB judges what fits a type, as it does for files.
+// parser judges records with DuckDB, which says what fits a type as it does for files.
 type parser struct {
 	db   *sql.DB
 	conn *sql.Conn
@@ -61,6 +61,7 @@ type reading struct {
 	in     *twice.Input
 	p      *twice.Pipeline
 	parser *parser
+	layout *layout         // of rows in memory; nil: DuckDB judges all records
 	named  map[string]bool // of the columns that every record has, those that the SELECT names
 }
 
@@ -76,38 +77,27 @@ func (s *reading) close() {
 	}
 }
 
-// Relation writes the batch's records as a file into the folder tmp, and gives the relation that reads it and the records
-// that are not in it because they do not parse.
+// Relation gives the relation that has the batch's records, and those that are not in it because they do not parse. Where
+// it cannot hold them in memory, it writes a file into the folder tmp.
 func (s *reading) Relation(ctx context.Context, b *Batch, tmp string) (engine.Relation, []Poison, error) {
-	rel := engine.Relation{Name: s.in.Name, Reader: twice.Reader{Format: "parquet"}, File: s.p.File, Line: s.in.Line}
+	rel := engine.Relation{Name: s.in.Name, File: s.p.File, Line: s.in.Line}
 	if s.parser == nil {
 		var err error
 		if s.parser, err = newParser(ctx); err != nil {
 			return rel, nil, err
 		}
+		s.layout = s.newLayout(ctx)
 	}
-	poison, err := s.load(ctx, b)
-	if err != nil {
-		return rel, nil, err
-	}
-	more, err := s.judge(ctx, b)
-	if err != nil {
-		return rel, nil, s.place(twice.Errorf("sql", "%w", err))
-	}
-	path := filepath.Join(tmp, "batch.parquet")
-	columns := s.columns()
-	if len(columns) == 0 {
+	if len(s.columns()) == 0 {
 		return rel, nil, s.place(twice.Errorf("missing-key", "the input %s has no columns", s.in.Name).
 			WithNext("declare the value's fields under columns:, or name one of %s in the SELECT",
 				strings.Join(twice.RecordColumns, ", ")).WithExit(twice.ExitProject))
 	}
-	_, err = s.parser.conn.ExecContext(ctx, fmt.Sprintf("COPY (SELECT %s FROM judged WHERE \"twice why\" IS NULL) TO %s (FORMAT parquet, COMPRESSION lz4_raw)",
-		strings.Join(columns, ", "), engine.Literal(path)))
+	poison, err := s.fill(ctx, &rel, b.records, tmp)
 	if err != nil {
 		return rel, nil, s.place(twice.Errorf("sql", "%w", err))
 	}
-	rel.Files = []string{path}
-	poison = append(append(poison, more...), b.poison...)
+	poison = append(poison, b.poison...)
 	slices.SortFunc(poison, func(a, b Poison) int {
 		if a.Partition != b.Partition {
 			return int(a.Partition) - int(b.Partition)
@@ -117,8 +107,52 @@ func (s *reading) Relation(ctx context.Context, b *Batch, tmp string) (engine.Re
 	return rel, poison, nil
 }
 
+// fill puts the records that parse into the relation.
+func (s *reading) fill(ctx context.Context, rel *engine.Relation, records []*kgo.Record, tmp string) (poison []Poison, err error) {
+	if s.layout != nil {
+		var rest []*kgo.Record
+		if rel.Rows, rest = s.rows(records); len(rest) > 0 {
+			poison, err = s.judged(ctx, rel.Rows, rest)
+		}
+		return poison, err
+	}
+	if poison, err = s.judge(ctx, records); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(tmp, "batch.parquet")
+	rel.Files, rel.Reader.Format = []string{path}, "parquet"
+	_, err = s.parser.conn.ExecContext(ctx, fmt.Sprintf("COPY (SELECT %s FROM judged WHERE \"twice why\" IS NULL) TO %s (FORMAT parquet, COMPRESSION lz4_raw)",
+		strings.Join(s.columns(), ", "), engine.Literal(path)))
+	return poison, err
+}
+
+// judge makes the table judged: the records with their fields and, of one that does not parse, why.
+func (s *reading) judge(ctx context.Context, records []*kgo.Record) ([]Poison, error) {
+	poison, err := s.load(ctx, records)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.parser.conn.ExecContext(ctx, s.judgement()); err != nil {
+		return nil, err
+	}
+	rows, err := s.parser.conn.QueryContext(ctx, `SELECT "twice n", "twice why" FROM judged WHERE "twice why" IS NOT NULL`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var n int
+		var why string
+		if err := rows.Scan(&n, &why); err != nil {
+			return nil, err
+		}
+		poison = append(poison, poisoned(records[n], why))
+	}
+	return poison, rows.Err()
+}
+
 // load puts the records into a table. Those whose bytes cannot be text are poison already.
-func (s *reading) load(ctx context.Context, b *Batch) ([]Poison, error) {
+func (s *reading) load(ctx context.Context, records []*kgo.Record) ([]Poison, error) {
 	text := "VARCHAR"
 	if s.raw() {
 		text = "BLOB"
@@ -134,15 +168,15 @@ func (s *reading) load(ctx context.Context, b *Batch) ([]Poison, error) {
 		if err != nil {
 			return err
 		}
-		for n, r := range b.records {
+		for n, r := range records {
 			row := []driver.Value{int64(n), r.Topic, r.Partition, r.Offset, nil, nil, nil, nil, nil}
 			if !r.Timestamp.IsZero() {
 				row[4] = r.Timestamp.UnixMilli()
 			}
 			if s.names("_headers") {
-				row[7] = headers(r.Headers)
+				row[7] = string(headers(r.Headers))
 			}
-			if why := s.fill(row, r); why != "" {
+			if why := s.set(row, r); why != "" {
 				poison = append(poison, poisoned(r, why))
 				continue
 			}
@@ -158,8 +192,8 @@ func (s *reading) load(ctx context.Context, b *Batch) ([]Poison, error) {
 
 func (s *reading) raw() bool { return s.in.Records().Format == "raw" }
 
-// fill sets a row's key, value and document, and says what is wrong with the record.
-func (s *reading) fill(row []driver.Value, r *kgo.Record) (why string) {
+// set sets a row's key, value and document, and says what is wrong with the record.
+func (s *reading) set(row []driver.Value, r *kgo.Record) (why string) {
 	const key, value, doc = 5, 6, 8
 	if s.raw() {
 		if r.Key != nil {
@@ -191,8 +225,16 @@ func (s *reading) fill(row []driver.Value, r *kgo.Record) (why string) {
 		row[doc] = exact(r.Value)
 		return ""
 	}
-	row[doc], why = s.csv(r.Value)
-	return why
+	fields, why := s.csv(r.Value)
+	if why != "" {
+		return why
+	}
+	list, err := json.Marshal(fields)
+	if err != nil {
+		panic(err) // strings always marshal
+	}
+	row[doc] = string(list)
+	return ""
 }
 
 func isObject(value []byte) bool {
@@ -200,7 +242,7 @@ func isObject(value []byte) bool {
 	return len(begin) > 0 && begin[0] == '{' && json.Valid(value)
 }
 
-var number = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
+var numeric = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
 
 // exact is a JSON object whose own fields' numbers are text if they have a fraction, an exponent or many digits: DuckDB
 // would take them for floating-point numbers before it makes a DECIMAL of them. What is not JSON is left to be found out.
@@ -225,7 +267,7 @@ func exact(value []byte) string {
 				i++
 			}
 			token := value[from : i+1]
-			if (len(token) > 15 || bytes.ContainsAny(token, ".eE")) && number.Match(token) {
+			if (len(token) > 15 || bytes.ContainsAny(token, ".eE")) && numeric.Match(token) {
 				out = append(out, value[done:from]...)
 				out = append(append(append(out, '"'), token...), '"')
 				done = i + 1
@@ -241,8 +283,8 @@ func exact(value []byte) string {
 	return string(append(out, value[done:]...))
 }
 
-// csv makes a JSON array of a line of CSV, by whose places its columns are found.
-func (s *reading) csv(value []byte) (doc, why string) {
+// csv gives the fields of a line of CSV, by whose places its columns are found; nil is NULL.
+func (s *reading) csv(value []byte) (values []*string, why string) {
 	read := csv.NewReader(bytes.NewReader(value))
 	reader := s.in.Records().Reader
 	if reader.Delimiter != "" {
@@ -251,33 +293,29 @@ func (s *reading) csv(value []byte) (doc, why string) {
 	read.FieldsPerRecord = -1
 	fields, err := read.Read()
 	if err != nil {
-		return "", "it is not a line of CSV: " + err.Error()
+		return nil, "it is not a line of CSV: " + err.Error()
 	}
 	if more, err := read.Read(); err == nil {
-		return "", fmt.Sprintf("it has more than one line of CSV: the second begins with %q", more[0])
+		return nil, fmt.Sprintf("it has more than one line of CSV: the second begins with %q", more[0])
 	}
 	if want := len(reader.Columns); len(fields) != want {
-		return "", fmt.Sprintf("it has %d fields, expected %d", len(fields), want)
+		return nil, fmt.Sprintf("it has %d fields, expected %d", len(fields), want)
 	}
 	nulls := reader.Nulls
 	if nulls == nil {
 		nulls = []string{""}
 	}
-	values := make([]*string, len(fields))
+	values = make([]*string, len(fields))
 	for i := range fields {
 		if !slices.Contains(nulls, fields[i]) {
 			values[i] = &fields[i]
 		}
 	}
-	b, err := json.Marshal(values)
-	if err != nil {
-		panic(err) // strings always marshal
-	}
-	return string(b), ""
+	return values, ""
 }
 
 // headers are a record's headers as JSON: an array, as a name may be there more than once.
-func headers(hs []kgo.RecordHeader) driver.Value {
+func headers(hs []kgo.RecordHeader) []byte {
 	type header struct {
 		Key    string `json:"key"`
 		Value  string `json:"value,omitempty"`
@@ -296,33 +334,11 @@ func headers(hs []kgo.RecordHeader) driver.Value {
 	if err != nil {
 		panic(err) // strings and bytes always marshal
 	}
-	return string(b)
+	return b
 }
 
 func poisoned(r *kgo.Record, why string) Poison {
 	return Poison{Partition: r.Partition, Offset: r.Offset, Why: why, Bytes: r.Value}
-}
-
-// judge makes the table judged: the records with their fields and, of one that does not parse, why.
-func (s *reading) judge(ctx context.Context, b *Batch) ([]Poison, error) {
-	if _, err := s.parser.conn.ExecContext(ctx, s.judgement()); err != nil {
-		return nil, err
-	}
-	rows, err := s.parser.conn.QueryContext(ctx, `SELECT "twice n", "twice why" FROM judged WHERE "twice why" IS NOT NULL`)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var poison []Poison
-	for rows.Next() {
-		var n int
-		var why string
-		if err := rows.Scan(&n, &why); err != nil {
-			return nil, err
-		}
-		poison = append(poison, poisoned(b.records[n], why))
-	}
-	return poison, rows.Err()
 }
 
 // judgement is the SQL that judges the fields.
@@ -331,7 +347,9 @@ func (s *reading) judgement() string {
 	if s.raw() || len(declared) == 0 {
 		return `CREATE OR REPLACE TABLE judged AS SELECT * EXCLUDE ("twice doc"), CAST(NULL AS VARCHAR) AS "twice why" FROM records`
 	}
-	var paths, fields, whys, absent []string
+	// Half of a surrogate pair is JSON for Go, and none for DuckDB.
+	whys := []string{`CASE WHEN "twice doc" IS NULL THEN 'it is not a JSON object' END`}
+	var paths, fields, absent []string
 	for i, places := range s.paths() {
 		c := declared[i]
 		var texts, there []string
@@ -358,7 +376,8 @@ func (s *reading) judgement() string {
 	list := "[" + strings.Join(paths, ", ") + "]"
 	// Whether a field is there matters, and is looked at, only where its value is NULL.
 	return fmt.Sprintf(`CREATE OR REPLACE TABLE judged AS
-		WITH f AS (SELECT *, json_extract_string("twice doc", %[1]s) AS "twice f" FROM records),
+		WITH d AS (SELECT * REPLACE (CASE WHEN json_valid("twice doc") THEN "twice doc" END AS "twice doc") FROM records),
+		f AS (SELECT *, json_extract_string("twice doc", %[1]s) AS "twice f" FROM d),
 		e AS (SELECT *, CASE WHEN %[2]s THEN json_exists("twice doc", %[1]s) END AS "twice e" FROM f)
 		SELECT * EXCLUDE ("twice doc", "twice f", "twice e"), %[3]s, coalesce(%[4]s) AS "twice why" FROM e`,
 		list, strings.Join(append(absent, "FALSE"), " OR "), strings.Join(fields, ", "), strings.Join(append(whys, "NULL"), ", "))

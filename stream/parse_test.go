@@ -2,19 +2,21 @@ package stream
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"pgregory.net/rapid"
 
 	"github.com/twice-data/twice"
+	"github.com/twice-data/twice/engine"
+	"github.com/twice-data/twice/engine/duckdb"
 )
 
 // source reads records of a format as a pipeline's input, without a broker.
@@ -31,34 +33,55 @@ func source(t *testing.T, in twice.Records, sql string) *Source {
 	return s
 }
 
-// read gives the relation's rows as text, and why the other records do not parse.
+// read gives the relation's rows as text, and why the other records do not parse. It reads them in memory and, by DuckDB
+// alone, in a file, and expects the same.
 func read(t *testing.T, s *Source, values ...string) (rows, whys []string) {
+	t.Helper()
+	rows, whys = readOnce(t, s, values)
+	if s.layout == nil {
+		return rows, whys
+	}
+	layout := s.layout
+	s.layout = nil
+	defer func() { s.layout = layout }()
+	judged, whysJudged := readOnce(t, s, values)
+	if diff := cmp.Diff(slices.Sorted(slices.Values(judged)), slices.Sorted(slices.Values(rows))); diff != "" {
+		t.Errorf("what DuckDB reads, and what is read in memory: %s", diff)
+	}
+	if diff := cmp.Diff(whysJudged, whys); diff != "" {
+		t.Errorf("what DuckDB says, and what is said in memory: %s", diff)
+	}
+	return judged, whys
+}
+
+func readOnce(t *testing.T, s *Source, values []string) (rows, whys []string) {
 	t.Helper()
 	b := new(Batch)
 	for i, v := range values {
-		b.records = append(b.records, &kgo.Record{Topic: "topic", Partition: 1, Offset: int64(i), Value: []byte(v)})
+		b.records = append(b.records, &kgo.Record{Topic: "topic", Partition: 1, Offset: int64(i), Value: []byte(v), Timestamp: time.UnixMilli(int64(i))})
 	}
-	tmp := t.TempDir()
-	rel, poison, err := s.Relation(t.Context(), b, tmp)
+	rel, poison, err := s.Relation(t.Context(), b, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(filepath.Join(tmp, "batch.parquet")); err != nil {
-		t.Fatal(err)
-	}
-	found, err := s.parser.db.Query("SELECT CAST(t AS VARCHAR) FROM read_parquet(?) AS t", rel.Files[0])
+	d, err := duckdb.Open(t.Context(), duckdb.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer found.Close()
-	for found.Next() {
-		var text string
-		if err := found.Scan(&text); err != nil {
-			t.Fatal(err)
-		}
-		rows = append(rows, text)
+	defer d.Close()
+	session, err := engine.Open(d, nil).Session(t.Context())
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := found.Err(); err != nil {
+	defer session.Close()
+	if err := d.Attach(t.Context(), session, rel); err != nil {
+		t.Fatal(err)
+	}
+	err = session.Query(t.Context(), "rows", "SELECT CAST(t AS VARCHAR) FROM "+engine.Ident(rel.Name)+" AS t", func(r *sql.Rows) error {
+		rows = append(rows, "")
+		return r.Scan(&rows[len(rows)-1])
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range poison {
@@ -77,7 +100,7 @@ func TestRecordsOfJSON(t *testing.T) {
 		`{"id": -9223372036854775808, "n": 12345678901234567.89, "at": "2018-03-24T17:15:20.865716Z", "list": [1, 2], "text": "é\n\"x"}`,
 		`{"a.b": 1}`, `{"the \"id\"": "7", "n": null, "text": {"deep": [1]}, "key": 1, "value": 2, "n1": 3}`,
 		`{"id": 9223372036854775808}`, `{"id": 1.5}`, `{"id": 2.0}`, `{"id": true}`, `{"n": 1}`, `{"id": null}`, `{"id": 1, "at": "soon"}`,
-		`{"id": 1, "list": [1, "x"]}`, `"text"`, ``, `{"id": 1} {"id": 2}`,
+		`{"id": 1, "list": [1, "x"]}`, `"text"`, ``, `{"id": 1} {"id": 2}`, `{"id": 1, "text": "\ud800"}`,
 	)
 	if diff := cmp.Diff([]string{
 		"{'id': -9223372036854775808, 'n': 12345678901234567.89, 'at': '2018-03-24 17:15:20.865716', 'list': [1, 2], 'text': 'é\n\"x'}",
@@ -92,7 +115,7 @@ func TestRecordsOfJSON(t *testing.T) {
 		"3: its field id is 9223372036854775808, which is no BIGINT", "4: its field id is 1.5, which is no BIGINT",
 		"6: its field id is true, which is no BIGINT", "7: it has no field id", "9: its field at is soon, which is no TIMESTAMP",
 		`10: its field list is [1,"x"], which is no INTEGER[]`, "11: it is not a JSON object", "12: it is not a JSON object",
-		"13: it is not a JSON object",
+		"13: it is not a JSON object", "14: it is not a JSON object",
 	}, whys); diff != "" {
 		t.Error(diff)
 	}

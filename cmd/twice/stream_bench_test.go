@@ -14,13 +14,29 @@ import (
 	"time"
 
 	"github.com/duckdb/duckdb-go/v2"
+	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/twice-data/twice/engine/postgres/pgtest"
 	"github.com/twice-data/twice/stream/kafkatest"
 )
 
-// BenchmarkStream reads events of 200 bytes into DuckDB, by a merge on the event's id, against a loop written by hand that
-// appends the same rows without any guarantee, from the same topic in the same run. TWICE_BENCH_EVENTS says how many.
+// sample is an event of 200 bytes, as the loops by hand read it.
+type sample struct {
+	ID  int64  `json:"id"`
+	N   int64  `json:"n"`
+	Pad string `json:"pad"`
+}
+
+func eventOf(i int) []byte {
+	return fmt.Appendf(nil, `{"id": %12d, "n": %9d, "pad": "%0150d"}`, i, i%1000, i)
+}
+
+const eventColumns = "id BIGINT, n BIGINT, pad VARCHAR"
+
+// BenchmarkStream reads events of 200 bytes into DuckDB and PostgreSQL, by a merge on the event's id, against loops written
+// by hand that append the same rows without any guarantee, a second at a time, from the same topic in the same run.
+// TWICE_BENCH_EVENTS says how many.
 func BenchmarkStream(b *testing.B) {
 	n := 300_000
 	if text := os.Getenv("TWICE_BENCH_EVENTS"); text != "" {
@@ -28,11 +44,9 @@ func BenchmarkStream(b *testing.B) {
 	}
 	broker := kafkatest.Start(b)
 	topic := broker.Topic(b, 4)
-	pad := strings.Repeat("x", 150)
 	producer := broker.Client(b, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxBufferedRecords(50_000))
 	for i := range n {
-		value := fmt.Sprintf(`{"id": %12d, "n": %9d, "pad": "%s"}`, i, i%1000, pad)
-		producer.Produce(b.Context(), &kgo.Record{Topic: topic, Partition: int32(i % 4), Value: []byte(value)}, func(_ *kgo.Record, err error) {
+		producer.Produce(b.Context(), &kgo.Record{Topic: topic, Partition: int32(i % 4), Value: eventOf(i)}, func(_ *kgo.Record, err error) {
 			if err != nil {
 				b.Error(err)
 			}
@@ -41,39 +55,87 @@ func BenchmarkStream(b *testing.B) {
 	if err := producer.Flush(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	for b.Loop() {
-		began := time.Now()
-		byHand(b, broker, topic, n)
-		hand := time.Since(began)
+	b.Run("duckdb", func(b *testing.B) {
+		for b.Loop() {
+			hand := took(b, func() { byHandDuckDB(b, broker, topic, n) })
+			target := "{engine: duckdb, path: target.duckdb}"
+			report(b, n, hand, took(b, func() { byTwice(b, broker, topic, target, "run") }))
+		}
+	})
+	b.Run("postgres", func(b *testing.B) {
+		server := pgtest.Start(b)
+		for b.Loop() {
+			url := server.Database(b)
+			hand := took(b, func() { byHandPostgres(b, broker, topic, url, n) })
+			target := fmt.Sprintf("{engine: postgres, url: %q}", server.Database(b))
+			report(b, n, hand, took(b, func() { byTwice(b, broker, topic, target, "run") }))
+		}
+	})
+}
 
-		dir := b.TempDir()
-		for path, text := range map[string]string{
-			"twice.yml": "project: bench\ndefault_target: dev\ntargets:\n  dev: {engine: duckdb, path: target.duckdb}\n",
-			"pipelines/t.sql": fmt.Sprintf("/* @twice\nwrite: merge\nunique_key: [id]\ninputs:\n  feed:\n    kafka: {brokers: [\"%s\"], topic: %s}\n"+
-				"    format: json\n    columns: {id: bigint, n: bigint, pad: varchar}\n*/\nselect id, n, pad from feed\n", broker.Addr, topic),
-		} {
-			if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o755); err != nil {
-				b.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(dir, path), []byte(text), 0o644); err != nil {
-				b.Fatal(err)
-			}
+func took(b *testing.B, f func()) time.Duration {
+	began := time.Now()
+	f()
+	if b.Failed() {
+		b.FailNow()
+	}
+	return time.Since(began)
+}
+
+func report(b *testing.B, n int, hand, took time.Duration) {
+	b.ReportMetric(float64(n)/hand.Seconds(), "hand-events/s")
+	b.ReportMetric(float64(n)/took.Seconds(), "events/s")
+	b.ReportMetric(hand.Seconds()/took.Seconds(), "of-hand")
+}
+
+// byTwice runs a project of one stream.
+func byTwice(b *testing.B, broker *kafkatest.Broker, topic, target string, args ...string) {
+	b.Helper()
+	dir := b.TempDir()
+	for path, text := range map[string]string{
+		"twice.yml": "project: bench\ndefault_target: dev\ntargets:\n  dev: " + target + "\n",
+		"pipelines/t.sql": fmt.Sprintf("/* @twice\nwrite: merge\nunique_key: [id]\ninputs:\n  feed:\n    kafka: {brokers: [\"%s\"], topic: %s}\n"+
+			"    format: json\n    columns: {id: bigint, n: bigint, pad: varchar}\n*/\nselect id, n, pad from feed\n", broker.Addr, topic),
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o755); err != nil {
+			b.Fatal(err)
 		}
-		began = time.Now()
-		a := &app{stdout: new(strings.Builder), stderr: os.Stderr, env: os.LookupEnv, now: time.Now, dir: dir}
-		if code := a.main(context.Background(), []string{"run", "--project", dir}); code != 0 {
-			b.Fatal(a.stdout)
+		if err := os.WriteFile(filepath.Join(dir, path), []byte(text), 0o644); err != nil {
+			b.Fatal(err)
 		}
-		took := time.Since(began)
-		b.ReportMetric(float64(n)/hand.Seconds(), "hand-events/s")
-		b.ReportMetric(float64(n)/took.Seconds(), "events/s")
-		b.ReportMetric(hand.Seconds()/took.Seconds(), "of-hand")
+	}
+	a := &app{stdout: new(strings.Builder), stderr: os.Stderr, env: os.LookupEnv, now: time.Now, dir: dir}
+	if code := a.main(b.Context(), append(args, "--project", dir)); code != 0 {
+		b.Fatal(a.stdout)
 	}
 }
 
-// byHand consumes a topic and appends its rows, with a flush each second.
-func byHand(b *testing.B, broker *kafkatest.Broker, topic string, n int) {
+// byHand consumes n events of a topic, and calls flush each second and at the end.
+func byHand(b *testing.B, broker *kafkatest.Broker, topic string, n int, add func(sample) error, flush func() error) {
 	cl := broker.Client(b, kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	defer cl.Close()
+	flushed := time.Now()
+	for n > 0 {
+		cl.PollFetches(b.Context()).EachRecord(func(r *kgo.Record) {
+			var v sample
+			if err := json.Unmarshal(r.Value, &v); err != nil {
+				b.Error(err)
+			}
+			if err := add(v); err != nil {
+				b.Error(err)
+			}
+			n--
+		})
+		if n <= 0 || time.Since(flushed) > time.Second {
+			if err := flush(); err != nil {
+				b.Fatal(err)
+			}
+			flushed = time.Now()
+		}
+	}
+}
+
+func byHandDuckDB(b *testing.B, broker *kafkatest.Broker, topic string, n int) {
 	db, err := sql.Open("duckdb", filepath.Join(b.TempDir(), "hand.duckdb"))
 	if err != nil {
 		b.Fatal(err)
@@ -84,7 +146,7 @@ func byHand(b *testing.B, broker *kafkatest.Broker, topic string, n int) {
 		b.Fatal(err)
 	}
 	defer conn.Close()
-	if _, err := conn.ExecContext(b.Context(), "CREATE TABLE t (id BIGINT, n BIGINT, pad VARCHAR)"); err != nil {
+	if _, err := conn.ExecContext(b.Context(), "CREATE TABLE t ("+eventColumns+")"); err != nil {
 		b.Fatal(err)
 	}
 	err = conn.Raw(func(c any) error {
@@ -92,32 +154,29 @@ func byHand(b *testing.B, broker *kafkatest.Broker, topic string, n int) {
 		if err != nil {
 			return err
 		}
-		flushed := time.Now()
-		for n > 0 {
-			cl.PollFetches(b.Context()).EachRecord(func(r *kgo.Record) {
-				var v struct {
-					ID  int64  `json:"id"`
-					N   int64  `json:"n"`
-					Pad string `json:"pad"`
-				}
-				if err := json.Unmarshal(r.Value, &v); err != nil {
-					b.Error(err)
-				}
-				if err := app.AppendRow(v.ID, v.N, v.Pad); err != nil {
-					b.Error(err)
-				}
-				n--
-			})
-			if time.Since(flushed) > time.Second {
-				if err := app.Flush(); err != nil {
-					return err
-				}
-				flushed = time.Now()
-			}
-		}
+		byHand(b, broker, topic, n, func(v sample) error { return app.AppendRow(v.ID, v.N, v.Pad) }, app.Flush)
 		return app.Close()
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
+}
+
+func byHandPostgres(b *testing.B, broker *kafkatest.Broker, topic, url string, n int) {
+	conn, err := pgx.Connect(b.Context(), url)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	// The key's index is part of the table's shape: whoever reads events by their id has one.
+	if _, err := conn.Exec(b.Context(), "CREATE TABLE t ("+eventColumns+"); CREATE UNIQUE INDEX ON t (id)"); err != nil {
+		b.Fatal(err)
+	}
+	var events []sample
+	byHand(b, broker, topic, n, func(v sample) error { events = append(events, v); return nil }, func() error {
+		_, err := conn.CopyFrom(b.Context(), pgx.Identifier{"t"}, []string{"id", "n", "pad"},
+			pgx.CopyFromSlice(len(events), func(i int) ([]any, error) { return []any{events[i].ID, events[i].N, events[i].Pad}, nil }))
+		events = events[:0]
+		return err
+	})
 }

@@ -40,6 +40,9 @@ func (s *source) find(name string) *column {
 // file without one is an error unless it is optional; other columns of the files come along as they are. A value that
 // does not fit its column's type is an error of the statement that reads it.
 func (d *Driver) Attach(ctx context.Context, s *engine.Session, rel engine.Relation) error {
+	if rel.Rows != nil {
+		return d.load(ctx, s, rel)
+	}
 	query, err := d.relation(ctx, rel)
 	if err != nil {
 		return place(d.Explain(err), rel)

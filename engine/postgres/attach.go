@@ -15,49 +15,62 @@ import (
 	"github.com/twice-data/twice/engine"
 )
 
-// Attach implements engine.Driver. An embedded DuckDB reads the files and the rows go by binary COPY into a temporary
-// table with the input's name; memory does not grow with their number, and their order is not kept. Names that are plain
-// identifiers become lower case, which is how PostgreSQL reads them where a SELECT does not quote them. An error of the
-// files or of a type comes before the first row is sent; the temporary table is then empty or missing.
+// Attach implements engine.Driver. Rows go by binary COPY into a temporary table with the input's name, those of files
+// through an embedded DuckDB that reads them; memory does not grow with their number, and their order is not kept. Names
+// that are plain identifiers become lower case, which is how PostgreSQL reads them where a SELECT does not quote them. An
+// error of the files or of a type comes before the first row is sent; the temporary table is then empty or missing.
 func (d *Driver) Attach(ctx context.Context, s *engine.Session, rel engine.Relation) error {
+	if rel.Rows != nil {
+		rows, err := newRows(rel)
+		if err != nil {
+			return err
+		}
+		return fill(ctx, s, rel.Name, rows.routes, rows.stream)
+	}
 	from, err := d.openSource(ctx, rel)
 	if err != nil {
 		return err
 	}
 	defer func() { d.closeSource(from, err == nil) }()
+	if err = fill(ctx, s, rel.Name, from.routes, from.stream); err != nil {
+		return err
+	}
+	// Nobody else would: autovacuum does not see temporary tables, and without statistics joins are planned blindly. Rows
+	// in memory are few, and nothing joins them.
+	_, err = s.Exec(ctx, "analyze "+rel.Name, "ANALYZE pg_temp."+pgx.Identifier{fold(rel.Name)}.Sanitize())
+	return err
+}
 
-	name := pgx.Identifier{fold(rel.Name)}.Sanitize()
-	columns := make([]string, len(from.routes))
-	for i, r := range from.routes {
+// fill makes the temporary table and copies into it what stream writes.
+func fill(ctx context.Context, s *engine.Session, input string, routes []route,
+	stream func(context.Context, io.Writer) (int64, error),
+) error {
+	name := pgx.Identifier{fold(input)}.Sanitize()
+	columns := make([]string, len(routes))
+	for i, r := range routes {
 		columns[i] = pgx.Identifier{fold(r.name)}.Sanitize() + " " + r.to
 	}
 	for _, ddl := range []string{
 		"DROP TABLE IF EXISTS pg_temp." + name,
 		"CREATE TEMPORARY TABLE " + name + " (" + strings.Join(columns, ", ") + ")",
 	} {
-		if _, err = s.Exec(ctx, "attach "+rel.Name, ddl); err != nil {
+		if _, err := s.Exec(ctx, "attach "+input, ddl); err != nil {
 			return err
 		}
 	}
-	err = s.Raw(ctx, "copy "+rel.Name, func(conn any) error {
-		return from.copyTo(ctx, conn.(*stdlib.Conn).Conn(), "COPY pg_temp."+name+" FROM STDIN (FORMAT binary)")
+	return s.Raw(ctx, "copy "+input, func(conn any) error {
+		return copyTo(ctx, conn.(*stdlib.Conn).Conn(), "COPY pg_temp."+name+" FROM STDIN (FORMAT binary)", stream)
 	})
-	if err != nil {
-		return err
-	}
-	// Nobody else would: autovacuum does not see temporary tables, and without statistics joins are planned blindly.
-	_, err = s.Exec(ctx, "analyze "+rel.Name, "ANALYZE pg_temp."+name)
-	return err
 }
 
-// copyTo streams the source's rows into a COPY statement and counts them on both sides.
-func (f *source) copyTo(ctx context.Context, conn *pgx.Conn, statement string) error {
+// copyTo streams rows into a COPY statement and counts them on both sides.
+func copyTo(ctx context.Context, conn *pgx.Conn, statement string, stream func(context.Context, io.Writer) (int64, error)) error {
 	reader, writer := io.Pipe()
 	sent := make(chan error, 1)
 	var rows int64
 	go func() {
 		var err error
-		rows, err = f.stream(ctx, writer)
+		rows, err = stream(ctx, writer)
 		_ = writer.CloseWithError(err) // a nil error is the end of the data
 		sent <- err
 	}()

@@ -130,12 +130,18 @@ var frugal = []string{
 	"SET preserve_insertion_order = false",
 }
 
+// What is around the rows of a binary COPY.
+const (
+	copyBegin = "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+	copyEnd   = "\xff\xff" // no more tuples
+)
+
 // stream writes the rows to w as the body of a binary COPY and returns their number. DuckDB gives them to a function of
 // ours, chunk by chunk and from several threads: its driver for database/sql would first collect the whole result.
 func (f *source) stream(ctx context.Context, w io.Writer) (int64, error) {
 	out := &sink{source: f, w: w}
 	f.pump.sink.Store(out)
-	if _, err := w.Write([]byte("PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00")); err != nil {
+	if _, err := io.WriteString(w, copyBegin); err != nil {
 		return 0, err
 	}
 	exprs := make([]string, len(f.routes))
@@ -152,7 +158,7 @@ func (f *source) stream(ctx context.Context, w io.Writer) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	_, err = w.Write([]byte{0xff, 0xff}) // no more tuples
+	_, err = io.WriteString(w, copyEnd)
 	return rows, err
 }
 
@@ -239,10 +245,13 @@ func (s *sink) chunk(state *duck.ChunkIteratorState) error {
 	return err // the results stay as DuckDB made them, not NULL: all it does with them is count
 }
 
-func (s *sink) blame(err error, r route) error {
+func (s *sink) blame(err error, r route) error { return blame(s.source.rel, err, r) }
+
+// blame names the column of a value that cannot travel.
+func blame(rel engine.Relation, err error, r route) error {
 	var value valueError
 	if errors.As(err, &value) {
-		return cannotTravel(s.source.rel, r.name, r.from, "and holds "+value.why)
+		return cannotTravel(rel, r.name, r.from, "and holds "+value.why)
 	}
 	return err
 }
