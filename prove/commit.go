@@ -65,6 +65,8 @@ func cutLog(ctx context.Context, l *lab, p point, name string) (*Break, error) {
 	if err != nil || info.Size() == 0 || !l.b.newLog(p.n, info.Size()) {
 		return nil, nil
 	}
+	began := time.Now()
+	defer func() { l.b.cut(time.Since(began)) }()
 	for _, cut := range []int64{1, 4, 8, 9, 12, 16, 17, 20, 24, 32, 64, 256, 4096, info.Size() / 2, info.Size() - 1} {
 		if cut >= info.Size() {
 			continue
@@ -80,6 +82,13 @@ func cutLog(ctx context.Context, l *lab, p point, name string) (*Break, error) {
 		}
 	}
 	return nil, nil
+}
+
+// cut notes for how long a worker has cut logs: in that time it killed nothing.
+func (b *bench) cut(took time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.crashing -= took / time.Duration(b.Workers)
 }
 
 // newLog says whether a log of that length, of a run killed at that statement, is met for the first time.

@@ -76,7 +76,7 @@ type Subject struct {
 	Rows     int64          // of the clean result
 	Walk     []string       // the named statements of a clean run
 	Crashes  int            // children killed and re-run
-	Crashing time.Duration  // how long that took
+	Crashing time.Duration  // how long that took; cutting logs is not in it
 	Verdicts []Verdict
 }
 
