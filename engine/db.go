@@ -155,17 +155,19 @@ func (s *Session) do(name string, statement func() error) error {
 	})
 }
 
-// Step runs a durable operation, of the database or of something beside it, between two Points.
+// Step runs a durable operation, of the database or of something beside it, between two Points. One that fails has come to
+// its end, too.
 func (db *DB) Step(name string, operation func() error) error {
 	p := db.point(name)
 	if err := db.at(p); err != nil {
 		return err
 	}
-	if err := operation(); err != nil {
+	failed := operation()
+	p.After = true
+	if err := db.at(p); err != nil {
 		return err
 	}
-	p.After = true
-	return db.at(p)
+	return failed
 }
 
 // Tx runs f between BEGIN and COMMIT, and rolls back on any error. Where the engine wants one writer at a time it waits
