@@ -73,11 +73,15 @@ func (s *side) fill() {
 
 // feeds writes two Parquet files with day 5's rows that differ in their amounts.
 func feeds(b *testing.B) [2]string {
+	return feedsOf(b, [2]string{rowsOf("5", "2"), rowsOf("5", "3")})
+}
+
+func feedsOf(b *testing.B, queries [2]string) [2]string {
 	s := open(b, b.TempDir())
 	var files [2]string
-	for i := range files {
+	for i, query := range queries {
 		files[i] = filepath.Join(s.dir, fmt.Sprintf("feed%d.parquet", i))
-		s.exec(fmt.Sprintf("COPY (%s) TO '%s' (FORMAT parquet)", rowsOf("5", fmt.Sprint(i+2)), files[i]))
+		s.exec(fmt.Sprintf("COPY (%s) TO '%s' (FORMAT parquet)", query, files[i]))
 	}
 	return files
 }
@@ -198,8 +202,18 @@ func BenchmarkOverwrite(b *testing.B) {
 	})
 }
 
-func BenchmarkMerge(b *testing.B) {
-	files := feeds(b)
+func BenchmarkMerge(b *testing.B) { mergeBench(b, feeds(b)) }
+
+// BenchmarkMergeEveryColumn merges rows that differ in each of their columns: what it costs when none can be left alone.
+func BenchmarkMergeEveryColumn(b *testing.B) {
+	mergeBench(b, feedsOf(b, [2]string{
+		rowsOf("5", "2"),
+		"SELECT id, ts + INTERVAL 1 SECOND AS ts, customer + 1 AS customer, CAST(amount + 1 AS DECIMAL(12,2)) AS amount, status || '!' AS status, " +
+			"note || '!' AS note FROM (" + rowsOf("5", "2") + ")",
+	}))
+}
+
+func mergeBench(b *testing.B, files [2]string) {
 	hand, ours := open(b, b.TempDir()), open(b, b.TempDir())
 	hand.fill()
 	ours.fill()
