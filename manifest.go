@@ -21,6 +21,7 @@ type Pin struct {
 	Capture   *File        `json:"capture,omitempty"` // the captured bytes, by their SHA-256
 	Source    string       `json:"source,omitempty"`  // of a capture: Input.Digest of what was asked
 	Offsets   []OffsetSpan `json:"offsets,omitempty"`
+	Schemas   []int        `json:"schemas,omitempty"` // a registry's ids of those that the records were written with
 }
 
 // File is a file's identity: two Files with equal SHA256 hold the same bytes.

@@ -184,7 +184,7 @@ var formats = map[string][]string{
 	"command": {"csv", "parquet", "ndjson"},
 	"http":    {"csv", "parquet", "ndjson", "json"},
 	"kafka":   {"json", "avro", "protobuf", "csv", "raw"},
-	"log":     {"json", "avro", "protobuf", "csv", "raw"},
+	"log":     {"json", "csv", "raw"},
 }
 
 // readable checks the reader's options against the kind of input and the format.

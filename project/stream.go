@@ -71,11 +71,7 @@ func (b *builder) stream() {
 
 func (b *builder) streamFields(at, kind string, k *twice.Records) {
 	if k.Format == "" && !b.has(at+".format") {
-		b.errorf(at, "missing-key", "the key \"format\" is missing").WithNext("add format: json, csv or raw")
-	}
-	if k.Format == "avro" || k.Format == "protobuf" {
-		b.errorf(at+".format", "unsupported-format", "%s is not read yet", k.Format).
-			WithNext("write format: json, csv or raw; with raw the value's bytes are _value")
+		b.errorf(at, "missing-key", "the key \"format\" is missing").WithNext("add format: json, avro, protobuf, csv or raw")
 	}
 	if k.Format == "raw" && len(k.Columns) > 0 {
 		b.errorf(at+".columns", "contradiction", "a raw value has no fields").WithNext("delete it, and read _value")

@@ -39,7 +39,6 @@ func TestStreamProblems(t *testing.T) {
 		{header + "  more: {table: x}\n", "a stream reads its topic and nothing else"},
 		{strings.Replace(header, "format: json", "on_error: skip", 1), `the key "format" is missing`},
 		{strings.Replace(header, "format: json", "format: csv", 1), "a line of CSV has no names"},
-		{strings.Replace(header, "format: json", "format: avro", 1), "avro is not read yet"},
 		{header + "    columns: {_offset: bigint}\n", "_offset is a column that every record has"},
 		{header + "    compression: gzip\n", "it means nothing for a kafka input"},
 	} {

@@ -18,7 +18,7 @@ func (r *Runner) slice(ctx context.Context, st Step, b *read) (Event, error) {
 	if err := f.poisoned(st.Pipeline, b.poison); err != nil {
 		return e, err
 	}
-	st.Manifest = twice.Manifest{Inputs: []twice.Pin{{Name: f.in.Name, Kind: f.in.Kind(), Offsets: b.Spans}}}
+	st.Manifest = twice.Manifest{Inputs: []twice.Pin{{Name: f.in.Name, Kind: f.in.Kind(), Offsets: b.Spans, Schemas: b.Schemas}}}
 	w := &slicing{Runner: r, st: st, flow: f, batch: b}
 	if err := r.retry(ctx, func() error { return w.try(ctx) }); err != nil {
 		return e, err

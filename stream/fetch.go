@@ -23,6 +23,7 @@ type span struct {
 // Batch is the records of chosen offset ranges.
 type Batch struct {
 	Spans   []twice.OffsetSpan // sorted by partition; none is empty
+	Schemas []int              // the registry's ids of those that records were written with; known when they are parsed
 	records []*kgo.Record      // in the order of Spans, and of their offsets
 	poison  []Poison           // records of a log that are found out before they are parsed
 	seen    int                // of a log: records and poison

@@ -22,17 +22,19 @@ import (
 
 // options are what a header says under options: of a Kafka input or a log.
 type options struct {
-	rows       int           // of a batch, at most
-	bytes      int           // of a batch's keys, values and headers, unless one record alone has more
-	time       time.Duration // how long a batch gathers before it is committed
-	group      string        // under which offsets are shown, and processes share partitions; empty: by the pipeline's name
-	instance   string        // static membership: who this process is in the group, also after a restart
-	session    time.Duration // how long a silent member keeps its partitions
-	retry      time.Duration // for how long brokers may be away
-	sasl       string
-	user, pass string
-	tls        bool
-	ca         string // a file of certificates; empty: the machine's
+	rows                       int           // of a batch, at most
+	bytes                      int           // of a batch's keys, values and headers, unless one record alone has more
+	time                       time.Duration // how long a batch gathers before it is committed
+	group                      string        // under which offsets are shown, and processes share partitions; empty: by the pipeline's name
+	instance                   string        // static membership: who this process is in the group, also after a restart
+	session                    time.Duration // how long a silent member keeps its partitions
+	retry                      time.Duration // for how long brokers may be away
+	sasl                       string
+	user, pass                 string
+	registry                   string // the URL of a registry of schemas
+	registryUser, registryPass string
+	tls                        bool
+	ca                         string // a file of certificates; empty: the machine's
 
 	transaction time.Duration // of a relay: how long one may be open
 	most        int           // of a relay: bytes of a record
@@ -54,10 +56,13 @@ var settings = map[string]func(o *options, text string) error{
 		}
 		return nil
 	},
-	"user":     func(o *options, s string) error { o.user = s; return nil },
-	"password": func(o *options, s string) error { o.pass = s; return nil },
-	"tls":      func(o *options, s string) (err error) { o.tls, err = strconv.ParseBool(s); return err },
-	"ca":       func(o *options, s string) error { o.ca, o.tls = s, true; return nil },
+	"user":              func(o *options, s string) error { o.user = s; return nil },
+	"password":          func(o *options, s string) error { o.pass = s; return nil },
+	"registry":          func(o *options, s string) error { o.registry = s; return nil },
+	"registry_user":     func(o *options, s string) error { o.registryUser = s; return nil },
+	"registry_password": func(o *options, s string) error { o.registryPass = s; return nil },
+	"tls":               func(o *options, s string) (err error) { o.tls, err = strconv.ParseBool(s); return err },
+	"ca":                func(o *options, s string) error { o.ca, o.tls = s, true; return nil },
 }
 
 // outward lists the options of a relay's output by name. What they leave out of the connection is as for the input.
@@ -83,8 +88,14 @@ func parse(in *twice.Input) (options, error) {
 	if in.Log != nil {
 		known = ofLogs
 	}
-	err := o.read(in.Records().Options, settings, known)
-	return o, err
+	if err := o.read(in.Records().Options, settings, known); err != nil {
+		return o, err
+	}
+	if format := in.Records().Format; format == "avro" || format == "protobuf" {
+		_, err := newRegistry(o, format)
+		return o, err
+	}
+	return o, nil
 }
 
 // outward gives the options of a relay's output, which begin with those of its input.

@@ -58,11 +58,12 @@ func (p *parser) close() {
 
 // reading is a stream's input whose records become rows.
 type reading struct {
-	in     *twice.Input
-	p      *twice.Pipeline
-	parser *parser
-	layout *layout         // of rows in memory; nil: DuckDB judges all records
-	named  map[string]bool // of the columns that every record has, those that the SELECT names
+	in      *twice.Input
+	p       *twice.Pipeline
+	parser  *parser
+	schemas *registry       // of formats that have one
+	layout  *layout         // of rows in memory; nil: DuckDB judges all records
+	named   map[string]bool // of the columns that every record has, those that the SELECT names
 }
 
 // place says where the input is declared.
@@ -93,7 +94,13 @@ func (s *reading) Relation(ctx context.Context, b *Batch, tmp string) (engine.Re
 			WithNext("declare the value's fields under columns:, or name one of %s in the SELECT",
 				strings.Join(twice.RecordColumns, ", ")).WithExit(twice.ExitProject))
 	}
-	poison, err := s.fill(ctx, &rel, b.records, tmp)
+	records, odd, err := s.decoded(ctx, b)
+	if err != nil {
+		return rel, nil, s.place(err)
+	}
+	poison, err := s.fill(ctx, &rel, records, tmp)
+	s.asTheyCame(b, poison)
+	poison = append(poison, odd...)
 	if err != nil {
 		return rel, nil, s.place(twice.Errorf("sql", "%w", err))
 	}
@@ -209,10 +216,10 @@ func (s *reading) set(row []driver.Value, r *kgo.Record) (why string) {
 		return "it has no value (a tombstone)"
 	case !utf8.Valid(r.Value):
 		return "its value is not UTF-8"
-	case !utf8.Valid(r.Key):
+	case s.names("_key") && !utf8.Valid(r.Key):
 		return "its key is not UTF-8"
 	}
-	if r.Key != nil {
+	if r.Key != nil && s.names("_key") {
 		row[key] = string(r.Key)
 	}
 	if s.names("_value") {

@@ -119,7 +119,7 @@ func (s *reading) plain(columns []engine.Vector, r *kgo.Record) bool {
 	if s.raw() {
 		return true
 	}
-	if r.Value == nil || !utf8.Valid(r.Value) || !utf8.Valid(r.Key) || !s.tokenize(r.Value) {
+	if r.Value == nil || !utf8.Valid(r.Value) || s.names("_key") && !utf8.Valid(r.Key) || !s.tokenize(r.Value) {
 		return false
 	}
 	for i, tok := range s.layout.scanner.tokens {

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -37,6 +38,11 @@ func Open(p *twice.Pipeline, in *twice.Input, dir string) (*Source, error) {
 	var err error
 	if s.opts, err = parse(in); err != nil {
 		return nil, s.place(err)
+	}
+	if format := in.Records().Format; format == "avro" || format == "protobuf" {
+		if s.schemas, err = newRegistry(s.opts, format); err != nil {
+			return nil, s.place(err)
+		}
 	}
 	if s.kopts, err = s.opts.client(in.Kafka.Brokers, dir); err != nil {
 		return nil, s.place(err)
@@ -162,6 +168,7 @@ func (s *Source) group() string {
 // explain turns a client's error into one that says what to do.
 func (s *Source) explain(err error) error {
 	var known *twice.Error
+	var cert *tls.CertificateVerificationError
 	topic, brokers := s.in.Kafka.Topic, strings.Join(s.in.Kafka.Brokers, ", ")
 	var e *twice.Error
 	switch {
@@ -178,6 +185,12 @@ func (s *Source) explain(err error) error {
 	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed):
 		e = twice.Errorf("kafka-permission", "the brokers %s do not let the user %s read %s: %w", brokers, s.opts.user, topic, err).
 			WithNext("grant READ and DESCRIBE on the topic %s and READ on the group %s", topic, s.group())
+	case strings.Contains(err.Error(), "tls alert record"):
+		e = twice.Errorf("kafka-tls", "the brokers %s speak TLS, and we do not", brokers).
+			WithNext("add tls: true under options:, and ca: with the file of the certificate that signed theirs, if it is not a public one")
+	case errors.As(err, &cert):
+		e = twice.Errorf("kafka-tls", "the brokers %s have a certificate that nobody vouches for: %w", brokers, cert.Err).
+			WithNext("name the file of the certificate that signed it in ca: under options:")
 	case unreachable(err):
 		e = twice.Errorf("kafka-unreachable", "cannot reach the brokers %s: %w", brokers, err).
 			WithNext("see whether they run, and correct brokers: or tls: if they do; then run again")

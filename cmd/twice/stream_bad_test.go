@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -109,12 +110,40 @@ func TestStreamOptionsAndTopic(t *testing.T) {
 func TestStreamLogin(t *testing.T) {
 	f := newFlow(t, "duckdb", 1, story{})
 	f.produce(events(0, 3)...)
-	f.addr = f.broker.SASL
-	f.pipeline(story{options: "sasl: plain, user: me, password: wrong"})
-	f.refused(1, []string{"run"}, "refuse the user me")
-	f.pipeline(story{options: "sasl: plain, user: me, password: secret"})
-	f.must("run")
-	f.expect(everyEvent, once(3))
+	for n, login := range []struct{ addr, options string }{
+		{f.broker.SASL, "sasl: plain"}, {f.broker.SASL, "sasl: scram-sha-256"}, {f.broker.SASL, "sasl: scram-sha-512"},
+		{f.broker.TLS, "sasl: scram-sha-512, ca: " + f.broker.CA},
+	} {
+		f.addr = login.addr
+		f.pipeline(story{options: login.options + ", user: me, password: not-this-one"})
+		r := f.run("run")
+		if r.code != 1 || !strings.Contains(r.stdout+r.stderr, "refuse the user me") || strings.Contains(r.stdout+r.stderr, "not-this-one") {
+			t.Errorf("%s: exit code %d\n%s%s", login.options, r.code, r.stdout, r.stderr)
+		}
+		f.pipeline(story{options: login.options + ", user: me, password: secret"})
+		f.produce(events(3+n, 4+n)...)
+		f.must("run")
+		f.expect(everyEvent, once(4+n))
+	}
+	// Nobody vouches for the broker.
+	f.pipeline(story{options: "sasl: scram-sha-512, tls: true, user: me, password: secret, retry_time: 1s"})
+	f.refused(1, []string{"run"}, "certificate", "ca: under options:")
+	// The broker speaks TLS, and the client does not.
+	f.pipeline(story{options: "sasl: scram-sha-512, user: me, password: secret, retry_time: 1s"})
+	f.refused(1, []string{"run"}, "speak TLS", "tls: true")
+}
+
+func TestStreamOfALargeRecord(t *testing.T) {
+	for _, target := range streamTargets {
+		t.Run(target, func(t *testing.T) {
+			f := newFlow(t, target, 1, story{options: "batch_bytes: 64KB"})
+			large := fmt.Sprintf(`{"id": 1, "n": 1, "pad": "%s"}`, strings.Repeat("x", 900_000))
+			f.produce(`{"id": 0, "n": 0}`, large, `{"id": 2, "n": 4}`)
+			f.must("run")
+			f.expect(everyEvent, once(3))
+			f.expect("SELECT count(*) FROM twice.history WHERE pipeline = 't'", "3")
+		})
+	}
 }
 
 func TestStreamThroughABrokerThatIsDown(t *testing.T) {

@@ -28,7 +28,9 @@ const Version = "3.9.1"
 // Broker is a running Kafka. Its folder and its process go when the test binary ends, however it ends.
 type Broker struct {
 	Addr string // host:port for clients
-	SASL string // host:port for those who log in with PLAIN as "me" with the password "secret"
+	SASL string // host:port for those who log in as "me" with the password "secret": PLAIN, SCRAM-SHA-256, SCRAM-SHA-512
+	TLS  string // host:port for the same by TLS
+	CA   string // a file with the certificate that TLS is to be trusted by
 	dir  string
 
 	seeds    []string // of clients: Addr, or those of all brokers of a cluster
@@ -65,7 +67,8 @@ cd "$DIR" || exit 1
 up() { java -Xmx$HEAP -Xss512k -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
 	-cp "$JARS/*" kafka.Kafka server.properties >>log 2>&1 & pid=$!; }
 down() { kill -KILL $pid; wait $pid; }
-java -XX:TieredStopAtLevel=1 -cp "$JARS/*" kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qg -c server.properties >log 2>&1
+java -XX:TieredStopAtLevel=1 -cp "$JARS/*" kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qg -c server.properties \
+	-S 'SCRAM-SHA-256=[name=me,password=secret]' -S 'SCRAM-SHA-512=[name=me,password=secret]' >log 2>&1
 up
 echo up >&3
 while read -r word; do $word 2>/dev/null; echo "$word" >&3; done
@@ -77,12 +80,19 @@ const properties = `
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:%[2]d
-listeners=PLAINTEXT://127.0.0.1:%[1]d,SASL://127.0.0.1:%[4]d,CONTROLLER://127.0.0.1:%[2]d
-advertised.listeners=PLAINTEXT://127.0.0.1:%[1]d,SASL://127.0.0.1:%[4]d
+listeners=PLAINTEXT://127.0.0.1:%[1]d,SASL://127.0.0.1:%[4]d,TLS://127.0.0.1:%[5]d,CONTROLLER://127.0.0.1:%[2]d
+advertised.listeners=PLAINTEXT://127.0.0.1:%[1]d,SASL://127.0.0.1:%[4]d,TLS://127.0.0.1:%[5]d
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL:SASL_PLAINTEXT
-sasl.enabled.mechanisms=PLAIN
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SASL_SSL
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+ssl.keystore.type=PEM
+ssl.keystore.location=%[3]s/broker.pem
 listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_me="secret";
+listener.name.sasl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.tls.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_me="secret";
+listener.name.tls.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.tls.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 log.dirs=%[3]s/data
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
@@ -103,9 +113,10 @@ func start(t testing.TB) *Broker {
 	t.Helper()
 	lib := installed(t)
 	dir := folder(t)
-	ports := freePorts(t, 3)
-	b := launch(t, lib, dir, fmt.Sprintf(properties, ports[0], ports[1], dir, ports[2]), "384m")
-	b.Addr, b.SASL, b.replicas = address(ports[0]), address(ports[2]), 1
+	ports := freePorts(t, 4)
+	ca := certificate(t, dir)
+	b := launch(t, lib, dir, fmt.Sprintf(properties, ports[0], ports[1], dir, ports[2], ports[3]), "384m")
+	b.Addr, b.SASL, b.TLS, b.CA, b.replicas = address(ports[0]), address(ports[2]), address(ports[3]), ca, 1
 	b.seeds = []string{b.Addr}
 	b.up(t)
 	b.ready(t, 1)
