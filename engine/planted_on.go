@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // The bugs that this build can have. TWICE_PLANTED names the one that is switched on.
@@ -21,6 +22,7 @@ import (
 //	manifest-late       the manifest is recorded after the work
 //	offsets-apart       the offsets of a batch commit before its rows
 //	offsets-unfenced    a batch commits whatever the offsets are by now
+//	blind-retry         a process sees nothing the first two times that it asks for the receipt which it has just written
 //	no-null-guard       a key may be NULL
 //	null-in-part        a key may be NULL in part, and is compared by =
 //	no-duplicate-guard  a merge takes a key twice
@@ -58,6 +60,12 @@ func tampered(ctx context.Context, s *Session, name, query string) string {
 		for _, record := range late.take() {
 			_, _ = s.conn.ExecContext(ctx, record) // a bug need not be careful
 		}
+	case planted("blind-retry") && name == "receipt":
+		written.Store(true)
+	case planted("blind-retry") && name == "receipts" && written.Load():
+		if overlooked.Add(1) <= 2 { // a retry asks twice before it works: a run that has lost nothing asks once more
+			return strings.Replace(query, " WHERE ", " WHERE FALSE AND ", 1)
+		}
 	case planted("no-null-guard") && name == "guard null-key", planted("no-duplicate-guard") && name == "guard duplicate-key":
 		return "SELECT 0"
 	case planted("null-in-part") && name == "guard null-key":
@@ -65,6 +73,12 @@ func tampered(ctx context.Context, s *Session, name, query string) string {
 	}
 	return query
 }
+
+// written says that a receipt was, and overlooked how often it has been asked for since.
+var (
+	written    atomic.Bool
+	overlooked atomic.Int32
+)
 
 // cut commits what has been done and goes on in another transaction.
 func (s *Session) cut(ctx context.Context) {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"text/tabwriter"
+
+	"github.com/twice-data/twice/engine/postgres/pgtest"
 )
 
 // Pipelines that every law holds of, as long as the engine is whole.
@@ -78,6 +80,21 @@ func TestPlantedBugsAreCaught(t *testing.T) {
 	}
 	_ = w.Flush() // into memory
 	t.Logf("\n%s", b.String())
+}
+
+// A run that loses an answer and then does its work again leaves a second receipt. The bug is one of each process's first
+// commit, so that only a law that runs processes meets it.
+func TestPlantedBlindRetryIsCaughtOnTheWire(t *testing.T) {
+	server := pgtest.Start(t)
+	s := newShop(t, "{engine: postgres, url: \""+server.Database(t)+"\"}")
+	s.pipeline(overwriting, "write: overwrite\ntime_column: day", "select $start::date as day, id, customer, amount from o")
+	program = planted(t)
+	whole := s.only(overwriting, "ack", "10s")
+	t.Setenv("TWICE_PLANTED", "blind-retry")
+	hurt := s.only(overwriting, "ack", "1m")
+	if whole.Verdict != "holds" || hurt.Verdict != "broken" || !strings.Contains(hurt.Reason, "2 windows committed in one run") {
+		t.Errorf("without the bug: %s %s; with it: %s %s", whole.Verdict, whole.Reason, hurt.Verdict, hurt.Reason)
+	}
 }
 
 // planted builds the program with the bugs in it.

@@ -99,6 +99,7 @@ func (s *shop) stream(name, header, sql string) {
 type law struct {
 	Event, Law, Verdict, Reason string
 	Trials                      int
+	Notes                       []string
 	Example                     *struct {
 		Windows        []string
 		InputRows      int `json:"input_rows"`
@@ -314,6 +315,25 @@ func TestPostgresPipelineHolds(t *testing.T) {
 	s.pipeline("sales", "write: merge\nunique_key: [id]", "select id, customer, amount from o")
 	s.sound("30s")
 	s.left()
+}
+
+// The answers are really lost, on the wire; where nobody can stand between, the law says so.
+func TestPostgresAnswersAreLostOnTheWire(t *testing.T) {
+	server := pgtest.Start(t)
+	url := server.Database(t)
+	s := newShop(t, "{engine: postgres, url: \"${SHOP}\"}")
+	s.pipeline("sales", "write: overwrite\ntime_column: day", "select $start::date as day, id, customer, amount from o")
+	t.Setenv("SHOP", url)
+	l := s.verdicts("--time", "0", "--windows", "2", "--law", "ack")["ack"]
+	if l.Verdict != "holds" || l.Trials < 4 || !strings.Contains(strings.Join(l.Notes, "\n"), "on the wire") || l.Reason != "" {
+		t.Errorf("%s in %d trials: %s, %q", l.Verdict, l.Trials, l.Reason, l.Notes)
+	}
+	two := fmt.Sprintf("127.0.0.1:%d,localhost:%[1]d", server.Port)
+	t.Setenv("SHOP", strings.Replace(url, fmt.Sprintf("127.0.0.1:%d", server.Port), two, 1))
+	l = s.verdicts("--time", "0", "--windows", "2", "--law", "ack")["ack"]
+	if l.Verdict != "holds" || l.Trials < 4 || !strings.Contains(l.Reason, "several servers") || len(l.Notes) > 0 {
+		t.Errorf("behind a url of two servers: %s in %d trials: %s, %q", l.Verdict, l.Trials, l.Reason, l.Notes)
+	}
 }
 
 func TestPostgresStreamHolds(t *testing.T) {

@@ -27,35 +27,18 @@ func (p point) String() string { return fmt.Sprintf("%s statement %d, %s", p.sid
 // where is how a child is told of a point.
 func (p point) where() string { return p.side + ":" + strconv.Itoa(p.n) }
 
-// outdated is a lab in which one window waits to be written over something: for overwrite and publish over rows that an
-// older version of the SELECT gave, for merge beside the other windows' rows. It is made once.
+// outdated is a lab in which the window that full gives waits to be written over something. It is made once.
 func (b *bench) outdated(ctx context.Context) (*lab, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.old != nil {
 		return b.old, nil
 	}
-	from, how, windows, force := b.done, setup{pipeline: b.older}, []twice.Window{b.full()}, true
-	if b.p.Write == twice.Merge {
-		from, how, force = b.base, setup{}, false
-		windows = slices.DeleteFunc(slices.Clone(b.windows), func(w twice.Window) bool { return w == b.full() })
-	}
-	l, err := from.clone(ctx)
+	l, before, err := b.waiting(ctx, b.full())
 	if err != nil {
 		return nil, err
 	}
-	s, err := l.sit(ctx, how)
-	if err != nil {
-		return nil, err
-	}
-	_, err = s.each(ctx, run.Options{Force: force}, windows)
-	if err == nil {
-		b.before, err = s.look(ctx)
-	}
-	s.close()
-	if err != nil {
-		return nil, err
-	}
+	b.before = before
 	if b.isStream() {
 		l.rows = b.rows
 		if err := b.walkBatches(ctx, l); err != nil {
@@ -64,6 +47,47 @@ func (b *bench) outdated(ctx context.Context) (*lab, error) {
 	}
 	b.old = l
 	return l, nil
+}
+
+// waiting makes a lab in which w waits to be written over something: for overwrite and publish over rows that an older
+// version of the SELECT gave, for merge beside the other windows' rows. It also gives what the lab holds.
+func (b *bench) waiting(ctx context.Context, w twice.Window) (*lab, *state, error) {
+	from, how, windows, force := b.done, setup{pipeline: b.older}, []twice.Window{w}, true
+	if b.p.Write == twice.Merge {
+		from, how, force = b.base, setup{}, false
+		windows = slices.DeleteFunc(slices.Clone(b.windows), func(other twice.Window) bool { return other == w })
+	}
+	l, err := from.clone(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := l.sit(ctx, how)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer s.close()
+	if _, err = s.each(ctx, run.Options{Force: force}, windows); err != nil {
+		return nil, nil, err
+	}
+	before, err := s.look(ctx)
+	return l, before, err
+}
+
+// onWaiting plays f on a lab of its own in which w waits, and throws that away.
+func (b *bench) onWaiting(ctx context.Context, w twice.Window, f func(*lab) (*Break, error)) (*Break, error) {
+	if w == b.full() {
+		from, err := b.outdated(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return b.onLab(ctx, from, f)
+	}
+	l, _, err := b.waiting(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	defer l.drop(context.WithoutCancel(ctx))
+	return f(l)
 }
 
 // older is an older version of p: its SELECT gave about half of the rows.

@@ -33,6 +33,7 @@ type trials struct {
 	also   int // trials of another law that this one looked at
 	left   int
 	notes  []string
+	caveat string // what a law that holds does not say here
 	broken *Break
 	by     scenario // what broke it: the first in the law's order that did
 	at     int      // its place in that order
@@ -66,9 +67,12 @@ func (t *trials) verdict(ctx context.Context) Verdict {
 	case v.Trials == 0:
 		v.Outcome, v.Reason = Untried, "the time was over"
 	default:
-		v.Outcome = Holds
+		v.Outcome, v.Reason = Holds, t.caveat
 		if v.Left > 0 {
-			v.Reason = fmt.Sprintf("%d more trials did not fit into the time", v.Left)
+			if v.Reason != "" {
+				v.Reason += "; "
+			}
+			v.Reason += fmt.Sprintf("%d more trials did not fit into the time", v.Left)
 		}
 	}
 	return v
