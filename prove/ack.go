@@ -10,6 +10,7 @@ import (
 	"github.com/twice-data/twice/engine"
 	"github.com/twice-data/twice/engine/postgres/wire"
 	"github.com/twice-data/twice/ledger"
+	"github.com/twice-data/twice/project"
 	"github.com/twice-data/twice/run"
 )
 
@@ -90,22 +91,49 @@ func losses(points []point, b *bench) []loss {
 	return os
 }
 
-// unreachable is why no proxy can stand between a process and its target; nil: one can.
+// errEncrypted says why a proxy may not stand in between.
+var errEncrypted = errors.New("the connection is encrypted")
+
+// unreachable is why no proxy can stand between a process and its target; nil: one can. What is encrypted otherwise is not
+// sent in the clear for its sake.
 func (b *bench) unreachable(ctx context.Context) error {
-	p, err := wire.Listen(b.base.target.URL)
+	direct := b.base.target
+	p, err := wire.Listen(direct.URL)
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	t := b.base.target
-	if t.URL, err = p.Through(t.URL); err != nil {
+	through := direct
+	if through.URL, err = p.Through(direct.URL); err != nil {
 		return err
 	}
-	d, err := b.Open(ctx, t)
-	if err == nil {
-		err = d.Close()
+	for _, t := range []project.Target{direct, through} {
+		encrypted, err := b.encrypted(ctx, t)
+		if err == nil && encrypted {
+			err = errEncrypted
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
+}
+
+// encrypted says whether connections to a PostgreSQL target are.
+func (b *bench) encrypted(ctx context.Context, t project.Target) (yes bool, err error) {
+	d, err := b.Open(ctx, t)
+	if err != nil {
+		return false, err
+	}
+	db := engine.Open(d, nil)
+	defer db.Close()
+	s, err := db.Session(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer s.Close()
+	err = s.Row(ctx, "encrypted", "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()", &yes)
+	return yes, err
 }
 
 // lostOnWire runs a child through a proxy that swallows the answers and cuts the connection.
@@ -192,6 +220,9 @@ func (s *sitting) receipts(ctx context.Context, runID string) (int, error) {
 		return 0, err
 	}
 	defer ses.Close()
+	if ok, err := ledger.Exists(ctx, ses); err != nil || !ok {
+		return 0, err
+	}
 	rs, err := ledger.History(ctx, ses, s.b.p.Name, runID, 0)
 	return len(rs), err
 }

@@ -324,13 +324,16 @@ func TestPostgresAnswersAreLostOnTheWire(t *testing.T) {
 	s := newShop(t, "{engine: postgres, url: \"${SHOP}\"}")
 	s.pipeline("sales", "write: overwrite\ntime_column: day", "select $start::date as day, id, customer, amount from o")
 	t.Setenv("SHOP", url)
-	l := s.verdicts("--time", "0", "--windows", "2", "--law", "ack")["ack"]
-	if l.Verdict != "holds" || l.Trials < 4 || !strings.Contains(strings.Join(l.Notes, "\n"), "on the wire") || l.Reason != "" {
-		t.Errorf("%s in %d trials: %s, %q", l.Verdict, l.Trials, l.Reason, l.Notes)
+	s.stream("events", "unique_key: [id]", "select id, amount from e")
+	for _, name := range []string{"sales", "events"} {
+		l := s.verdicts(name, "--time", "0", "--windows", "2", "--law", "ack")["ack"]
+		if l.Verdict != "holds" || l.Trials < 4 || !strings.Contains(strings.Join(l.Notes, "\n"), "on the wire") || l.Reason != "" {
+			t.Errorf("%s: %s in %d trials: %s, %q", name, l.Verdict, l.Trials, l.Reason, l.Notes)
+		}
 	}
 	two := fmt.Sprintf("127.0.0.1:%d,localhost:%[1]d", server.Port)
 	t.Setenv("SHOP", strings.Replace(url, fmt.Sprintf("127.0.0.1:%d", server.Port), two, 1))
-	l = s.verdicts("--time", "0", "--windows", "2", "--law", "ack")["ack"]
+	l := s.verdicts("sales", "--time", "0", "--windows", "2", "--law", "ack")["ack"]
 	if l.Verdict != "holds" || l.Trials < 4 || !strings.Contains(l.Reason, "several servers") || len(l.Notes) > 0 {
 		t.Errorf("behind a url of two servers: %s in %d trials: %s, %q", l.Verdict, l.Trials, l.Reason, l.Notes)
 	}

@@ -112,3 +112,28 @@ func connect(t *testing.T, address string) *pgx.Conn {
 	t.Cleanup(func() { conn.Close(context.Background()) })
 	return conn
 }
+
+// A session that comes after a cut one is cut as well, for as many times as were asked for.
+func TestProxyCutsSeveralTimes(t *testing.T) {
+	ctx := context.Background()
+	s := pgtest.Start(t)
+	address := s.Database(t)
+	plain := connect(t, address)
+	if _, err := plain.Exec(ctx, "CREATE TABLE t (x int)"); err != nil {
+		t.Fatal(err)
+	}
+	p := s.Proxy(t)
+	p.Arm(pgtest.Cut{Kind: pgtest.Reply, Text: "INSERT", N: 2, Times: 2})
+	var known []bool
+	for i := range 4 {
+		_, err := connect(t, p.Through(address)).Exec(ctx, "INSERT INTO t VALUES ($1)", i)
+		known = append(known, err == nil)
+	}
+	var rows int
+	if err := plain.QueryRow(ctx, "SELECT count(*) FROM t").Scan(&rows); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(known, []bool{true, false, false, true}) || p.Fired() != 2 || rows != 4 {
+		t.Errorf("the client saw %v, %d cuts, %d rows are there", known, p.Fired(), rows)
+	}
+}
