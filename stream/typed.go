@@ -60,14 +60,14 @@ func add(v *engine.Vector, tok token) bool {
 		}
 		return ok
 	}
-	switch {
-	case v.Type == "VARCHAR":
+	switch v.Type {
+	case "VARCHAR":
 		if string(tok.text) == "-0" && tok.kind == digits {
 			return false
 		}
 		v.Append(tok.text)
 		return true
-	case v.Type == "UUID":
+	case "UUID":
 		ok := isUUID(tok.text)
 		if ok {
 			v.Append(tok.text)

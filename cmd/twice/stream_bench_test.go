@@ -6,9 +6,9 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -38,10 +38,7 @@ const eventColumns = "id BIGINT, n BIGINT, pad VARCHAR"
 // by hand that append the same rows without any guarantee, a second at a time, from the same topic in the same run.
 // TWICE_BENCH_EVENTS says how many.
 func BenchmarkStream(b *testing.B) {
-	n := 300_000
-	if text := os.Getenv("TWICE_BENCH_EVENTS"); text != "" {
-		n, _ = strconv.Atoi(text)
-	}
+	n := number("TWICE_BENCH_EVENTS", 300_000)
 	broker := kafkatest.Start(b)
 	topic := broker.Topic(b, 4)
 	producer := broker.Client(b, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxBufferedRecords(50_000))
@@ -90,6 +87,10 @@ func report(b *testing.B, n int, hand, took time.Duration) {
 
 // byTwice runs a project of one stream.
 func byTwice(b *testing.B, broker *kafkatest.Broker, topic, target string, args ...string) {
+	runTwice(b, b.Context(), new(strings.Builder), broker, topic, target, args...)
+}
+
+func runTwice(b *testing.B, ctx context.Context, out io.Writer, broker *kafkatest.Broker, topic, target string, args ...string) {
 	b.Helper()
 	dir := b.TempDir()
 	for path, text := range map[string]string{
@@ -104,9 +105,9 @@ func byTwice(b *testing.B, broker *kafkatest.Broker, topic, target string, args 
 			b.Fatal(err)
 		}
 	}
-	a := &app{stdout: new(strings.Builder), stderr: os.Stderr, env: os.LookupEnv, now: time.Now, dir: dir}
-	if code := a.main(b.Context(), append(args, "--project", dir)); code != 0 {
-		b.Fatal(a.stdout)
+	a := &app{stdout: out, stderr: os.Stderr, env: os.LookupEnv, now: time.Now, dir: dir}
+	if code := a.main(ctx, append(args, "--project", dir)); code != 0 {
+		b.Fatal(code, out)
 	}
 }
 
