@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -48,36 +49,34 @@ func Scope(p *twice.Pipeline, w twice.Window) string {
 // has expired by the target's clock, or whose holder is this machine's and dead; where the target belongs to one process
 // at a time every other holder is dead. Otherwise it is an Error with code "window-held" and ExitHeld.
 func Acquire(ctx context.Context, s *engine.Session, scope, run string, me Process, ttl time.Duration) (Lease, error) {
+	take := fmt.Sprintf("UPDATE twice.leases SET token = token + 1, run = %s, host = %s, pid = %d, acquired_at = %s, "+
+		"expires_at = %s WHERE scope = %s", engine.Literal(run), engine.Literal(me.Host), me.PID, clock(s), ends(s, ttl), engine.Literal(scope))
+	if !s.DB().Features().SharedTarget {
+		var token int64
+		err := s.Row(ctx, "lease", take+" RETURNING token", &token)
+		if errors.Is(err, sql.ErrNoRows) {
+			return first(ctx, s, scope, run, me, ttl)
+		}
+		return Lease{scope, token}, err
+	}
 	holder, err := holderOf(ctx, s, scope)
 	if err != nil {
 		return Lease{}, err
 	}
 	if holder == nil {
-		n, err := s.Exec(ctx, "first lease", fmt.Sprintf(
-			"INSERT INTO twice.leases VALUES (%s, 1, %s, %s, %d, %s, %s) ON CONFLICT DO NOTHING",
-			engine.Literal(scope), engine.Literal(run), engine.Literal(me.Host), me.PID, clock(s), ends(s, ttl)))
-		if err == nil && n == 0 {
-			err = sameMoment(scope)
-		}
-		return Lease{scope, 1}, err
+		return first(ctx, s, scope, run, me, ttl)
 	}
-	free := holder.Run == "" || holder.Run == run || holder.Expired || !s.DB().Features().SharedTarget ||
-		(holder.Host == me.Host && !me.Alive(holder.PID))
+	free := holder.Run == "" || holder.Run == run || holder.Expired || (holder.Host == me.Host && !me.Alive(holder.PID))
 	if !free {
 		return Lease{}, held(holder)
 	}
-	if s.DB().Features().SharedTarget {
-		// A fence is a weaker lock than an UPDATE of the row would wait for. Whoever holds one may be past its lease, or
-		// dead with its session still running to its COMMIT.
-		_, err := s.Exec(ctx, "lock lease", fmt.Sprintf("SELECT token FROM twice.leases WHERE scope = %s FOR UPDATE", engine.Literal(scope)))
-		if err != nil {
-			return Lease{}, err
-		}
+	// A fence is a weaker lock than an UPDATE of the row would wait for. Whoever holds one may be past its lease, or dead
+	// with its session still running to its COMMIT.
+	_, err = s.Exec(ctx, "lock lease", fmt.Sprintf("SELECT token FROM twice.leases WHERE scope = %s FOR UPDATE", engine.Literal(scope)))
+	if err != nil {
+		return Lease{}, err
 	}
-	n, err := s.Exec(ctx, "lease", fmt.Sprintf(
-		"UPDATE twice.leases SET token = token + 1, run = %s, host = %s, pid = %d, acquired_at = %s, "+
-			"expires_at = %s WHERE scope = %s AND token = %d",
-		engine.Literal(run), engine.Literal(me.Host), me.PID, clock(s), ends(s, ttl), engine.Literal(scope), holder.Token))
+	n, err := s.Exec(ctx, "lease", fmt.Sprintf("%s AND token = %d", take, holder.Token))
 	if err != nil {
 		return Lease{}, err
 	}
@@ -85,6 +84,17 @@ func Acquire(ctx context.Context, s *engine.Session, scope, run string, me Proce
 		return Lease{}, sameMoment(scope)
 	}
 	return Lease{scope, holder.Token + 1}, nil
+}
+
+// first takes a lease that nobody has held yet.
+func first(ctx context.Context, s *engine.Session, scope, run string, me Process, ttl time.Duration) (Lease, error) {
+	n, err := s.Exec(ctx, "first lease", fmt.Sprintf(
+		"INSERT INTO twice.leases VALUES (%s, 1, %s, %s, %d, %s, %s) ON CONFLICT DO NOTHING",
+		engine.Literal(scope), engine.Literal(run), engine.Literal(me.Host), me.PID, clock(s), ends(s, ttl)))
+	if err == nil && n == 0 {
+		err = sameMoment(scope)
+	}
+	return Lease{scope, 1}, err
 }
 
 // clock is the target's time of day as of this statement: a transaction may have waited long for a lock.

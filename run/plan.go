@@ -115,6 +115,7 @@ func (r *Runner) plan(ctx context.Context, s *engine.Session, pipelines []*twice
 func (r *Runner) load(ctx context.Context, s *engine.Session, pipelines []*twice.Pipeline) error {
 	r.state = ledger.State{}
 	ok, err := ledger.Exists(ctx, s)
+	r.known = ok
 	if err != nil || !ok {
 		return err
 	}

@@ -55,6 +55,7 @@ type Runner struct {
 	mu     sync.Mutex
 	files  map[string]*manifest.Files // by pipeline
 	hashes map[string]twice.File      // recorded, by path
+	known  bool                       // the target has a ledger
 	state  ledger.State
 	failed map[string]map[string]bool // pipeline -> windows that did not commit in this run
 	topics map[string]*Topic          // of streams, by pipeline
@@ -155,8 +156,10 @@ func Relays(pipelines []*twice.Pipeline) bool {
 func (r *Runner) recorded(ctx context.Context, sum *Summary, work func() error) error {
 	row := ledger.Run{ID: r.ID, Command: r.Command, StartedAt: r.Now, Host: r.Me.Host, PID: r.Me.PID, Version: r.Version}
 	err := r.onSession(ctx, func(s *engine.Session) error {
-		if err := ledger.Create(ctx, s); err != nil {
-			return err
+		if !r.known {
+			if err := ledger.Create(ctx, s); err != nil {
+				return err
+			}
 		}
 		return s.Tx(ctx, func() error { return ledger.StartRun(ctx, s, row) })
 	})
