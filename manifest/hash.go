@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -88,10 +87,9 @@ func (f *Files) hash(ctx context.Context, path, abs string, r *twice.Reader) (tw
 		return twice.File{}, unreadable(path, err)
 	}
 	began := f.now()
-	sum := newAside(sha256.New())
+	sum := sha256.New()
 	raw := &source{ctx: ctx, r: in}
 	incomplete := read(path, io.TeeReader(raw, sum), r)
-	digest := sum.digest()
 	if incomplete == nil && r != nil && formatOf(r, path) == "parquet" && !gzipped(r, path) {
 		incomplete = checkParquet(path, in, before.Size())
 	}
@@ -107,42 +105,11 @@ func (f *Files) hash(ctx context.Context, path, abs string, r *twice.Reader) (tw
 	if incomplete != nil {
 		return twice.File{}, incomplete
 	}
-	file := twice.File{Path: path, Size: before.Size(), SHA256: hex.EncodeToString(digest)}
+	file := twice.File{Path: path, Size: before.Size(), SHA256: hex.EncodeToString(sum.Sum(nil))}
 	if began.Sub(before.ModTime()) > settled {
 		file.ModAt = before.ModTime().UTC()
 	}
 	return file, nil
-}
-
-// aside hashes what is written to it in a goroutine of its own, while the next piece is read and unpacked.
-type aside struct {
-	pieces chan *[]byte
-	done   chan []byte
-}
-
-func newAside(h hash.Hash) *aside {
-	a := &aside{pieces: make(chan *[]byte, 4), done: make(chan []byte, 1)}
-	go func() {
-		for piece := range a.pieces {
-			h.Write(*piece) // a hash never fails
-			buffers.Put(piece)
-		}
-		a.done <- h.Sum(nil)
-	}()
-	return a
-}
-
-func (a *aside) Write(p []byte) (int, error) {
-	piece := buffers.Get().(*[]byte)
-	*piece = append((*piece)[:0], p...)
-	a.pieces <- piece
-	return len(p), nil
-}
-
-// digest ends the hash. It must be called once.
-func (a *aside) digest() []byte {
-	close(a.pieces)
-	return <-a.done
 }
 
 // source counts what is read and ends with the context.
@@ -167,7 +134,6 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b 
 func drain(r io.Reader, see func([]byte) error) error {
 	buffer := buffers.Get().(*[]byte)
 	defer buffers.Put(buffer)
-	*buffer = (*buffer)[:cap(*buffer)]
 	for {
 		n, err := r.Read(*buffer)
 		if seen := see((*buffer)[:n]); seen != nil {

@@ -70,14 +70,18 @@ func (r *Runner) relative(e *twice.Error) *twice.Error {
 func (r *Runner) commit(ctx context.Context, p *twice.Pipeline, steps []Step, reset bool) (
 	receipts []*twice.Receipt, warnings []engine.Violation, err error,
 ) {
-	var leases []ledger.Lease // of the try before, if its connection was cut
+	var leases []ledger.Lease            // of the try before, if its connection was cut
+	look := r.DB.Features().SharedTarget // whether somebody, or a try before, may have committed since the plan
 	err = r.retry(ctx, func() error {
 		s, err := r.DB.Session(ctx)
 		if err != nil {
 			return err
 		}
 		defer s.Close()
-		receipts, err = r.present(ctx, s, steps)
+		if look {
+			receipts, err = r.present(ctx, s, steps)
+		}
+		look = true
 		if len(leases) > 0 && !r.own(receipts) {
 			if lost := r.stillOurs(ctx, s, leases); lost != nil {
 				return lost
