@@ -238,6 +238,16 @@ type Check struct {
 	SQL            string // rows that it returns are violations; {rows} stands for the rows
 }
 
+// Awaits says whether p's checks look into other's table, so that other goes first where both are written.
+func (p *Pipeline) Awaits(other *Pipeline) bool {
+	for _, c := range p.Checks {
+		if r := c.Relationships; r != nil && other != p && strings.EqualFold(r.To.String(), other.Table.String()) {
+			return true
+		}
+	}
+	return false
+}
+
 // AcceptedValues lists what a column may hold besides NULL.
 type AcceptedValues struct {
 	Column string

@@ -135,7 +135,8 @@ func fromLeast(cycle []string) []string {
 	return slices.Concat(cycle[i:], cycle[:i])
 }
 
-// Order lists the pipelines upstream first, and by name where that leaves a choice. Link must have gone well.
+// Order lists the pipelines upstream first; where that leaves a choice, those first into whose tables others' checks look,
+// and then by name. Link must have gone well.
 func (p *Project) Order() []*twice.Pipeline {
 	waits := map[string]int{}
 	downs := p.downstreams()
@@ -148,8 +149,9 @@ func (p *Project) Order() []*twice.Pipeline {
 	}
 	order := make([]*twice.Pipeline, 0, len(p.Pipelines))
 	for len(ready) > 0 {
-		name := ready[0]
-		ready = ready[1:]
+		i := max(0, slices.IndexFunc(ready, func(name string) bool { return !p.awaits(name, order) }))
+		name := ready[i]
+		ready = slices.Delete(ready, i, i+1)
 		order = append(order, p.Pipeline(name))
 		for _, down := range downs[name] {
 			if waits[down]--; waits[down] == 0 {
@@ -159,6 +161,14 @@ func (p *Project) Order() []*twice.Pipeline {
 		}
 	}
 	return order
+}
+
+// awaits says whether the checks of a pipeline look into the table of one that is not among done.
+func (p *Project) awaits(name string, done []*twice.Pipeline) bool {
+	pl := p.Pipeline(name)
+	return slices.ContainsFunc(p.Pipelines, func(other *twice.Pipeline) bool {
+		return pl.Awaits(other) && !slices.Contains(done, other)
+	})
 }
 
 func (p *Project) downstreams() map[string][]string {

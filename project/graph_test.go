@@ -122,6 +122,26 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// Checks are no reading: two pipelines may look into each other's tables.
+func TestOrderOfChecks(t *testing.T) {
+	p, err := graph(t, "a:", "b:", "c:", "d: c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := func(from, to string) {
+		p.Pipeline(from).Checks = []twice.Check{{Relationships: &twice.Relationship{To: p.Pipeline(to).Table}}}
+	}
+	look("a", "d")
+	look("b", "c")
+	if got := names(p.Order()); got != "c b d a" {
+		t.Errorf("order is %s", got)
+	}
+	look("c", "b")
+	if got := len(p.Order()); got != 4 {
+		t.Errorf("where two look into each other's tables, the order has %d of 4 pipelines", got)
+	}
+}
+
 func TestOrderIsUpstreamFirst(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(0, 12).Draw(t, "n")

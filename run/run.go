@@ -243,22 +243,27 @@ func (r *Runner) execute(ctx context.Context, plan *Plan, events func(Event)) er
 	}
 	slots := make(chan struct{}, r.jobs())
 	var wg sync.WaitGroup
-	one := func(p *twice.Pipeline) {
+	one := func(i int, p *twice.Pipeline) {
 		defer close(done[p.Name])
 		for _, up := range p.Upstreams {
 			if c, ok := done[up]; ok {
 				<-c
 			}
 		}
+		for _, earlier := range plan.Pipelines[:i] { // only those, as two may look into each other's tables
+			if p.Awaits(earlier) {
+				<-done[earlier.Name]
+			}
+		}
 		r.pipeline(ctx, plan, p, slots, events)
 	}
-	for _, p := range plan.Pipelines {
+	for i, p := range plan.Pipelines {
 		if r.jobs() == 1 {
-			one(p) // in order, so that two runs send the engine the same statements
+			one(i, p) // in order, so that two runs send the engine the same statements
 			continue
 		}
 		wg.Add(1)
-		go func() { defer wg.Done(); one(p) }()
+		go func() { defer wg.Done(); one(i, p) }()
 	}
 	wg.Wait()
 	return ctx.Err()
