@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/twmb/avro"
@@ -85,10 +86,10 @@ func TestStreamRegistryFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	status := 0
+	var status atomic.Int32 // of every answer; 0: the registry's own
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if status != 0 {
-			w.WriteHeader(status)
+		if code := int(status.Load()); code != 0 {
+			w.WriteHeader(code)
 			return
 		}
 		req.URL.Host, req.URL.Scheme, req.RequestURI = there.Host, there.Scheme, ""
@@ -115,10 +116,10 @@ func TestStreamRegistryFaults(t *testing.T) {
 	f.broker.Produce(t, &kgo.Record{Topic: f.topic, Value: inFrame(id, value)})
 	f.write("pipelines/t.sql", avroFlow(f, front.URL, "quarantine"))
 	for _, c := range []struct {
-		status int
+		status int32
 		says   string
 	}{{500, "HTTP status 500"}, {401, "correct registry_user: and registry_password:"}, {404, "HTTP status 404"}} {
-		status = c.status
+		status.Store(c.status)
 		f.refused(1, []string{"run"}, c.says, "t.sql:5")
 	}
 	f.write("pipelines/t.sql", avroFlow(f, "http://127.0.0.1:1", "skip"))
