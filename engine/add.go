@@ -25,18 +25,10 @@ func (w *write) add(ctx context.Context) (*Outcome, error) {
 		if err := w.stage(ctx, o); err != nil {
 			return err
 		}
-		columns := Idents("", names(w.columns))
-		if err := w.check(ctx, o, fmt.Sprintf("SELECT %s FROM %s", columns, stageTable)); err != nil {
+		if err := w.check(ctx, o, fmt.Sprintf("SELECT %s FROM %s", Idents("", names(w.columns)), stageTable)); err != nil {
 			return err
 		}
-		n, err := w.s.Exec(ctx, "insert", fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s",
-			w.s.db.Name(w.Pipeline.Table), columns, columns, stageTable))
-		if err != nil {
-			return err
-		}
-		last := &o.Windows[len(o.Windows)-1]
-		last.Changed = n
-		if err := w.total(ctx, o, last.Fingerprint); err != nil {
+		if err := w.addStaged(ctx, o); err != nil {
 			return err
 		}
 		if _, err := w.s.Exec(ctx, "drop stage", "DROP TABLE "+stageTable); err != nil {
@@ -45,4 +37,16 @@ func (w *write) add(ctx context.Context) (*Outcome, error) {
 		return w.finish(ctx, o)
 	})
 	return o, err
+}
+
+// addStaged inserts the staged rows, of which the table has none.
+func (w *write) addStaged(ctx context.Context, o *Outcome) error {
+	columns := Idents("", names(w.columns))
+	n, err := w.s.Exec(ctx, "insert", fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s",
+		w.s.db.Name(w.Pipeline.Table), columns, columns, stageTable))
+	if err != nil {
+		return err
+	}
+	o.Windows[len(o.Windows)-1].Changed = n
+	return w.total(ctx, o, w.staged)
 }

@@ -117,24 +117,10 @@ func (w *write) found(ctx context.Context) (n int64, err error) {
 	return n, err
 }
 
-// few keeps of the table's rows those whose keys are staged, before they are hashed: a stream's keys are new, as a rule.
-func (w *write) few() string {
+// onlyStaged keeps of the table's rows those whose keys are staged, before they are hashed: a stream's keys are new, as a rule.
+func (w *write) onlyStaged() string {
 	if !w.Final {
 		return ""
 	}
 	return fmt.Sprintf(" WHERE EXISTS (SELECT 1 FROM %s AS s WHERE %s)", stageTable, w.on())
-}
-
-// addStaged inserts the staged rows, whose keys the table does not have.
-func (w *write) addStaged(ctx context.Context, o *Outcome, err error) error {
-	if err != nil {
-		return err
-	}
-	n, err := w.s.Exec(ctx, "insert", fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s",
-		w.s.db.Name(w.Pipeline.Table), Idents("", names(w.columns)), Idents("", names(w.columns)), stageTable))
-	if err != nil {
-		return err
-	}
-	o.Windows[len(o.Windows)-1].Changed = n
-	return w.total(ctx, o, w.staged)
 }

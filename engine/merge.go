@@ -183,8 +183,12 @@ func (w *write) apply(ctx context.Context, o *Outcome) error {
 		}
 	}
 	if w.Final {
-		if found, err := w.found(ctx); err != nil || found == 0 {
-			return w.addStaged(ctx, o, err)
+		found, err := w.found(ctx)
+		if err != nil {
+			return err
+		}
+		if found == 0 {
+			return w.addStaged(ctx, o)
 		}
 	}
 	missing, deleted, err := w.missing(ctx, o)

@@ -95,7 +95,7 @@ func (w *write) groups(ctx context.Context) ([][]twice.Column, error) {
 // compare joins the staged rows with the table's. Whether two rows differ is told by their 64-bit hashes, which are needed
 // for the fingerprint anyway.
 func (w *write) compare(ctx context.Context, groups [][]twice.Column) (v verdict, err error) {
-	join, found := "LEFT JOIN", fmt.Sprintf("%d - count(*) FILTER (WHERE absent)", w.staged.Rows)
+	join, found := "LEFT JOIN", fmt.Sprintf("%d - count(*) FILTER (WHERE twice_absent)", w.staged.Rows)
 	if w.countKeys != "" { // whole numbers in a dense range are joined without a hash table, but only by inner joins
 		join, found = "JOIN", w.countKeys
 	}
@@ -108,12 +108,12 @@ func (w *write) compare(ctx context.Context, groups [][]twice.Column) (v verdict
 	}
 	old, table := w.hash("t"), w.s.db.Name(w.Pipeline.Table)
 	if !w.s.db.Features().Columnar { // the join is not to carry whole rows; columns come along when they are wanted
-		old, table = "t.twice_old", fmt.Sprintf("(SELECT %s, %s AS twice_old FROM %s AS t%s)", held, w.hash("t"), table, w.few())
+		old, table = "t.twice_old", fmt.Sprintf("(SELECT %s, %s AS twice_old FROM %s AS t%s)", held, w.hash("t"), table, w.onlyStaged())
 	}
 	list := []string{
-		"count(*) FILTER (WHERE NOT absent)", found, "count(*) FILTER (WHERE differs)", "count(*) FILTER (WHERE differs AND tied)",
-		"CAST(sum(twice_new) FILTER (WHERE NOT absent AND NOT differs) AS VARCHAR)",
-		"CAST(sum(twice_old) FILTER (WHERE differs) AS VARCHAR)",
+		"count(*) FILTER (WHERE NOT twice_absent)", found, "count(*) FILTER (WHERE twice_differs)", "count(*) FILTER (WHERE twice_differs AND twice_tied)",
+		"CAST(sum(twice_new) FILTER (WHERE NOT twice_absent AND NOT twice_differs) AS VARCHAR)",
+		"CAST(sum(twice_old) FILTER (WHERE twice_differs) AS VARCHAR)",
 	}
 	var keys int64 // of the staged rows, that the table has
 	var kept, removed sql.NullString
@@ -121,12 +121,12 @@ func (w *write) compare(ctx context.Context, groups [][]twice.Column) (v verdict
 	dest := []any{&v.pairs, &keys, &v.updates, &v.ties, &kept, &removed}
 	for i, g := range groups {
 		given += fmt.Sprintf(", %s AS twice_g%d", w.s.db.RowHash("g", g), i)
-		pairs += fmt.Sprintf(", s.twice_g%d <> %s AS g%d", i, w.s.db.RowHash("t", g), i)
-		list = append(list, fmt.Sprintf("count(*) FILTER (WHERE differs AND g%d)", i))
+		pairs += fmt.Sprintf(", s.twice_g%d <> %s AS twice_u%d", i, w.s.db.RowHash("t", g), i)
+		list = append(list, fmt.Sprintf("count(*) FILTER (WHERE twice_differs AND twice_u%d)", i))
 		dest = append(dest, &unlike[i])
 	}
-	query := fmt.Sprintf("SELECT %s FROM (SELECT *, NOT absent AND newer AND twice_old <> twice_new AS differs FROM ("+
-		"SELECT %s, s.twice_new, %s AS twice_old, t.%s IS NULL AS absent, %s AS newer, %s AS tied "+
+	query := fmt.Sprintf("SELECT %s FROM (SELECT *, NOT twice_absent AND twice_newer AND twice_old <> twice_new AS twice_differs FROM ("+
+		"SELECT %s, s.twice_new, %s AS twice_old, t.%s IS NULL AS twice_absent, %s AS twice_newer, %s AS twice_tied "+
 		"FROM (SELECT %s FROM %s AS g) AS s %s %s AS t ON %s) AS p) AS s",
 		strings.Join(list, ", "), pairs, old, Ident(w.Pipeline.UniqueKey[0]), w.newer(), w.tied(),
 		given, stageTable, join, table, w.on())

@@ -66,6 +66,7 @@ var cases = []testCase{
 	{"merge/without a key adds", mergeAdds},
 	{"merge/model", mergeModel},
 	{"merge/many rows", mergeMany},
+	{"merge/columns named like its own", mergeNames},
 	{"publish/repeat", publishRepeat},
 	{"publish/failed check leaves production and keeps staging", publishBlocked},
 	{"publish/window", publishWindow},

@@ -162,6 +162,22 @@ func mergeTwiceInTable(b *bench) {
 	b.refused("duplicate-key-in-table", p)
 }
 
+// mergeNames merges rows whose columns have the names that the merge might use itself.
+func mergeNames(b *bench) {
+	b.start(nil)
+	const columns = "absent, newer, differs, tied, pairs, t, s, g0"
+	row := func(v int) string { return fmt.Sprintf("(1, %d, 3, 4, 5, 6, 7, 8)", v) }
+	p := pipeline(twice.Merge, values(columns, row(2)), func(p *twice.Pipeline) {
+		p.UniqueKey, p.Version = []string{"absent", "differs", "tied"}, "newer"
+	})
+	b.write(p)
+	p.SQL = values(columns, row(3))
+	if got := b.write(p).Windows[0].Changed; got != 1 {
+		b.Errorf("a newer row changed %d rows, want 1", got)
+	}
+	b.want("SELECT newer FROM t", "3")
+}
+
 func mergeVersion(b *bench) {
 	b.start(nil)
 	p := pipeline(twice.Merge, "", keyed, versioned)
