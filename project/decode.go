@@ -270,7 +270,7 @@ func (d *decoder) unknown(path, at, key string, known []string) {
 	e := d.errorf(path, "unknown-key", "unknown key %q%s", key, didYouMean(key, known))
 	e.Line = d.line(at)
 	if near := twice.Nearest(key, known); near != "" {
-		e.WithNext("write %s, or delete the line", near)
+		e.WithNext("rename it to %s, or delete the line", near)
 		if meant := join(path, near); !d.has(meant) {
 			d.lines[meant] = e.Line // it is not missing, only misspelt
 		}
