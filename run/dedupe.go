@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -155,17 +156,19 @@ func (d *deduping) remember() []string {
 // onePartition refuses a key that comes in two partitions, as far as it can be seen: in which order they are read is
 // chance, so that which of the two records is the repetition would be too.
 func (d *deduping) onePartition(ctx context.Context, s *engine.Session) error {
-	query := fmt.Sprintf("SELECT min(j.twice_key), min(j._partition), min(s.part), count(*) FROM %s AS j JOIN twice.seen AS s "+
+	query := fmt.Sprintf("SELECT j.twice_key, j._partition, s.part, count(*) OVER () FROM %s AS j JOIN twice.seen AS s "+
 		"ON s.record_key = j.twice_key AND s.part <> j._partition WHERE s.pipeline = %s AND j.twice_fate = '%s' "+
-		"AND s.seen_at BETWEEN j.twice_at - %[4]s AND j.twice_at + %[4]s", judgedTable, engine.Literal(d.pipeline.Name), fateNew, d.interval(1))
-	var key sql.NullString
-	var one, other sql.NullInt32
-	var n int
-	if err := s.Row(ctx, "one partition", query, &key, &one, &other, &n); err != nil || n == 0 {
+		"AND s.seen_at BETWEEN j.twice_at - %[4]s AND j.twice_at + %[4]s ORDER BY 1, 2, 3 LIMIT 1",
+		judgedTable, engine.Literal(d.pipeline.Name), fateNew, d.interval(1))
+	var key string
+	var one, other, n int
+	if err := s.Row(ctx, "one partition", query, &key, &one, &other, &n); errors.Is(err, sql.ErrNoRows) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	return twice.Errorf("dedupe-partition", "%d keys came in more than one partition of %s, for example %s in %d and in %d",
-		n, d.in.Records().Topic, key.String, one.Int32, other.Int32).At(d.pipeline.File, d.Line).
+		n, d.in.Records().Topic, key, one, other).At(d.pipeline.File, d.Line).
 		WithNext("let the producer send the records of a key to one partition, by the message key;\n" +
 			"or write unique_key: instead of dedupe:, which finds a key wherever it comes")
 }
