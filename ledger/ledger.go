@@ -31,7 +31,7 @@ var tables = []string{
 		acquired_at TIMESTAMPTZ, expires_at TIMESTAMPTZ)`,
 	`CREATE TABLE IF NOT EXISTS twice.files (path TEXT, size BIGINT, mod_ns BIGINT, sha256 TEXT)`,
 	`CREATE TABLE IF NOT EXISTS twice.offsets (pipeline TEXT, topic TEXT, topic_id TEXT, part INTEGER,
-		first_offset BIGINT, next_offset BIGINT, run TEXT, PRIMARY KEY (pipeline, topic, part))`,
+		first_offset BIGINT, next_offset BIGINT, leader_epoch INTEGER, run TEXT, PRIMARY KEY (pipeline, topic, part))`,
 	`CREATE TABLE IF NOT EXISTS twice.losses (pipeline TEXT, topic TEXT, part INTEGER, from_offset BIGINT,
 		to_offset BIGINT, cause TEXT, run TEXT, accepted_at TIMESTAMPTZ)`,
 	`CREATE TABLE IF NOT EXISTS twice.quarantine (pipeline TEXT, topic TEXT, part INTEGER, record_offset BIGINT,

@@ -19,8 +19,12 @@ type Position struct {
 	Partition int32
 	First     int64  // where the table's rows begin
 	Next      int64  // where the stream goes on
+	Epoch     int32  // of the leader that wrote the last records before Next; NoEpoch: nobody knows
 	Run       string // that moved it last
 }
+
+// NoEpoch is the epoch of a log that has none, or of records that nobody knows it of.
+const NoEpoch = -1
 
 // Loss is a gap that somebody has accepted: the stream goes on at To although From was next.
 type Loss struct {
@@ -28,16 +32,16 @@ type Loss struct {
 	TopicID   string // with which the stream goes on; empty: the partition is gone
 	Partition int32
 	From, To  int64
-	Cause     string // "expired", "truncated", "recreated"
+	Cause     string // "expired", "truncated", "replaced", "recreated"
 }
 
 // Positions reads a stream's positions, by partition.
 func Positions(ctx context.Context, s *engine.Session, pipeline string) (map[int32]Position, error) {
 	at := map[int32]Position{}
-	query := "SELECT topic, topic_id, part, first_offset, next_offset, run FROM twice.offsets WHERE pipeline = " + engine.Literal(pipeline)
+	query := "SELECT topic, topic_id, part, first_offset, next_offset, leader_epoch, run FROM twice.offsets WHERE pipeline = " + engine.Literal(pipeline)
 	err := s.Query(ctx, "positions", query, func(rows *sql.Rows) error {
 		var p Position
-		err := rows.Scan(&p.Topic, &p.TopicID, &p.Partition, &p.First, &p.Next, &p.Run)
+		err := rows.Scan(&p.Topic, &p.TopicID, &p.Partition, &p.First, &p.Next, &p.Epoch, &p.Run)
 		at[p.Partition] = p
 		return err
 	})
@@ -51,8 +55,8 @@ func Begin(ctx context.Context, s *engine.Session, pipeline string, at []Positio
 	}
 	rows := make([]string, len(at))
 	for i, p := range at {
-		rows[i] = fmt.Sprintf("(%s, %s, %s, %d, %d, %d, %s)", engine.Literal(pipeline), engine.Literal(p.Topic),
-			engine.Literal(p.TopicID), p.Partition, p.First, p.Next, engine.Literal(run))
+		rows[i] = fmt.Sprintf("(%s, %s, %s, %d, %d, %d, %d, %s)", engine.Literal(pipeline), engine.Literal(p.Topic),
+			engine.Literal(p.TopicID), p.Partition, p.First, p.Next, p.Epoch, engine.Literal(run))
 	}
 	_, err := s.Exec(ctx, "first offsets", "INSERT INTO twice.offsets VALUES "+strings.Join(rows, ", ")+" ON CONFLICT DO NOTHING")
 	return err
@@ -77,13 +81,13 @@ func Turn(ctx context.Context, s *engine.Session, p *twice.Pipeline) error {
 	return err
 }
 
-// Advance moves positions from the beginning of the spans to their end, in the data's own transaction. A position that is
-// elsewhere belongs to somebody else by now: that is an Error with code "lease-lost".
-func Advance(ctx context.Context, s *engine.Session, pipeline string, spans []twice.OffsetSpan, run string) error {
+// Advance moves positions from the beginning of the spans to their end, in the data's own transaction; epoch gives the
+// leader's epoch there. A position that is elsewhere belongs to somebody else by now: that is an Error with code "lease-lost".
+func Advance(ctx context.Context, s *engine.Session, pipeline string, spans []twice.OffsetSpan, epoch func(part int32) int32, run string) error {
 	for _, sp := range spans {
 		n, err := s.Exec(ctx, "advance", fmt.Sprintf(
-			"UPDATE twice.offsets SET next_offset = %d, run = %s WHERE pipeline = %s AND topic = %s AND part = %d AND next_offset = %d",
-			sp.To, engine.Literal(run), engine.Literal(pipeline), engine.Literal(sp.Topic), sp.Partition, sp.From))
+			"UPDATE twice.offsets SET next_offset = %d, leader_epoch = %d, run = %s WHERE pipeline = %s AND topic = %s AND part = %d AND next_offset = %d",
+			sp.To, epoch(sp.Partition), engine.Literal(run), engine.Literal(pipeline), engine.Literal(sp.Topic), sp.Partition, sp.From))
 		if err != nil {
 			return err
 		}
@@ -108,8 +112,8 @@ func Rewind(ctx context.Context, s *engine.Session, pipeline string, at []Positi
 	}
 	for _, p := range at {
 		_, err := s.Exec(ctx, "rewind", fmt.Sprintf(
-			"UPDATE twice.offsets SET topic_id = %s, first_offset = %d, next_offset = %d, run = %s WHERE pipeline = %s AND topic = %s AND part = %d",
-			engine.Literal(p.TopicID), p.First, p.Next, engine.Literal(run), name, engine.Literal(p.Topic), p.Partition))
+			"UPDATE twice.offsets SET topic_id = %s, first_offset = %d, next_offset = %d, leader_epoch = %d, run = %s WHERE pipeline = %s AND topic = %s AND part = %d",
+			engine.Literal(p.TopicID), p.First, p.Next, p.Epoch, engine.Literal(run), name, engine.Literal(p.Topic), p.Partition))
 		if err != nil {
 			return err
 		}
@@ -147,7 +151,8 @@ func Accept(ctx context.Context, s *engine.Session, pipeline string, losses []Lo
 		return err
 	}
 	for _, l := range losses {
-		query := fmt.Sprintf("UPDATE twice.offsets SET topic_id = %s, next_offset = %d, run = %s", engine.Literal(l.TopicID), l.To, engine.Literal(run))
+		query := fmt.Sprintf("UPDATE twice.offsets SET topic_id = %s, next_offset = %d, leader_epoch = %d, run = %s",
+			engine.Literal(l.TopicID), l.To, NoEpoch, engine.Literal(run))
 		if l.TopicID == "" {
 			query = "DELETE FROM twice.offsets"
 		}

@@ -60,7 +60,7 @@ func (pl *planner) relayed(ctx context.Context, p *twice.Pipeline) (map[int32]le
 func (t *Topic) kafka() *stream.Source { return t.source.(*stream.Source) }
 
 func positionOf(topic string, part int32, m stream.Mark) ledger.Position {
-	return ledger.Position{Topic: topic, TopicID: m.TopicID, Partition: part, First: m.First, Next: m.Next, Run: m.Run}
+	return ledger.Position{Topic: topic, TopicID: m.TopicID, Partition: part, First: m.First, Next: m.Next, Epoch: m.Epoch, Run: m.Run}
 }
 
 // unbegun refuses to begin where there are records already: those of this relay, if its offsets are gone.
@@ -320,7 +320,7 @@ func (f *flow) behind(b *stream.Batch, marks map[int32]stream.Mark, receipt stre
 	behind := map[int32]stream.Mark{}
 	for i, sp := range b.Spans {
 		m, before := receipt, marks[sp.Partition]
-		m.TopicID, m.First, m.Next, m.Made, m.Loss = f.ids[sp.Partition], before.First, sp.To, before.Made, before.Loss
+		m.TopicID, m.First, m.Next, m.Epoch, m.Made, m.Loss = f.ids[sp.Partition], before.First, sp.To, b.Epoch(sp.Partition), before.Made, before.Loss
 		if i == 0 {
 			m.Made += receipt.Rows
 		}
@@ -347,7 +347,7 @@ func (f *flow) begin(t stream.Term, marks map[int32]stream.Mark, run string) map
 		default:
 			continue
 		}
-		m.TopicID, m.Run = f.ids[part], run
+		m.TopicID, m.Epoch, m.Run = f.ids[part], ledger.NoEpoch, run
 		begin[part] = m
 	}
 	return begin

@@ -25,7 +25,7 @@ func (r *Runner) slice(ctx context.Context, st Step, b *read) (Event, error) {
 	}
 	for part, to := range b.Next() {
 		at := f.at[part]
-		at.Next = to
+		at.Next, at.Epoch = to, b.Epoch(part)
 		f.at[part] = at
 	}
 	r.mu.Lock()
@@ -150,7 +150,7 @@ func (w *slicing) job(ctx context.Context, s *engine.Session) (*engine.Job, erro
 				return err
 			}
 		}
-		return ledger.Advance(ctx, s, p.Name, w.batch.Spans, w.ID)
+		return ledger.Advance(ctx, s, p.Name, w.batch.Spans, w.batch.Epoch, w.ID)
 	}
 	w.deduped(job)
 	total, err := ledger.TotalOf(ctx, s, p.Table)

@@ -210,7 +210,11 @@ func (pl *planner) flowOf(ctx context.Context, p *twice.Pipeline, in *twice.Inpu
 		}
 	}
 	t.flow = f
-	gaps := f.gaps(log)
+	replaced, err := t.replaced(ctx, f.at, log)
+	if err != nil {
+		return nil, err
+	}
+	gaps := f.gaps(log, replaced)
 	if err := pl.accepted(p, gaps); err != nil {
 		return nil, err
 	}
@@ -225,13 +229,32 @@ func (pl *planner) flowOf(ctx context.Context, p *twice.Pipeline, in *twice.Inpu
 	return f, nil
 }
 
-// gaps finds what was read, or was to be read next, and is not in the log.
-func (f *flow) gaps(log stream.Log) []ledger.Loss {
+// replaced says from which offset on a partition may have other records than were read: its leader was lost since, and one
+// that did not have all of them took its place.
+func (t *Topic) replaced(ctx context.Context, at map[int32]ledger.Position, log stream.Log) (map[int32]int64, error) {
+	src, ok := t.source.(*stream.Source)
+	epochs := map[int32]int32{}
+	for part, pos := range at {
+		there := log.Parts[part]
+		if ok && t.reads(part) && pos.TopicID == there.ID && pos.Epoch != ledger.NoEpoch && pos.Epoch != there.Epoch {
+			epochs[part] = pos.Epoch
+		}
+	}
+	if len(epochs) == 0 {
+		return nil, nil
+	}
+	return src.EpochEnds(ctx, epochs)
+}
+
+// gaps finds what was read, or was to be read next, and is not in the log, or from the offsets replaced on is not what was
+// read.
+func (f *flow) gaps(log stream.Log, replaced map[int32]int64) []ledger.Loss {
 	var gaps []ledger.Loss
 	topic := f.in.Records().Topic
 	for part, at := range f.at {
 		there, ok := log.Parts[part]
 		gap := ledger.Loss{Topic: topic, TopicID: there.ID, Partition: part, From: at.Next, To: there.Start}
+		same, known := replaced[part]
 		switch {
 		case !f.topic.reads(part):
 			continue
@@ -248,6 +271,11 @@ func (f *flow) gaps(log stream.Log) []ledger.Loss {
 			gap.Cause = "expired"
 		case at.Next > there.End:
 			gap.To, gap.Cause = there.End, "truncated"
+			if known {
+				gap.To = min(same, there.End)
+			}
+		case known && at.Next > same:
+			gap.To, gap.Cause = same, "replaced"
 		default:
 			continue
 		}
@@ -284,6 +312,9 @@ func told(g ledger.Loss, isLog bool) string {
 			g.Partition, g.Topic, g.From)
 	case g.Cause == "expired":
 		return fmt.Sprintf("partition %d of %s: the offsets [%d, %d) are missing: the broker has deleted them", g.Partition, g.Topic, g.From, g.To)
+	case g.Cause == "replaced":
+		return fmt.Sprintf("partition %d of %s: the offsets [%d, %d) are other records than were read: the broker that had those was lost, "+
+			"and one that did not took its place", g.Partition, g.Topic, g.To, g.From)
 	case g.Cause == "truncated":
 		return fmt.Sprintf("partition %d of %s: the offsets [%d, %d) are missing: they were read, and the log now ends at %d",
 			g.Partition, g.Topic, g.To, g.From, g.To)
@@ -308,13 +339,13 @@ func (a Accepted) covers(g ledger.Loss) bool {
 func (f *flow) settle(log stream.Log) {
 	for _, l := range f.losses {
 		at := f.at[l.Partition]
-		at.Next, at.TopicID = l.To, l.TopicID
+		at.Next, at.TopicID, at.Epoch = l.To, l.TopicID, ledger.NoEpoch
 		f.at[l.Partition] = at
 	}
 	for part, there := range log.Parts {
 		if _, ok := f.at[part]; !ok || f.reset {
 			f.at[part] = ledger.Position{
-				Topic: f.in.Records().Topic, TopicID: there.ID, Partition: part, First: there.Start, Next: there.Start,
+				Topic: f.in.Records().Topic, TopicID: there.ID, Partition: part, First: there.Start, Next: there.Start, Epoch: ledger.NoEpoch,
 			}
 		}
 	}

@@ -24,6 +24,7 @@ type span struct {
 type Batch struct {
 	Spans   []twice.OffsetSpan // sorted by partition; none is empty
 	Schemas []int              // the registry's ids of those that records were written with; known when they are parsed
+	epochs  map[int32]int32    // in which each partition's last records were written
 	records []*kgo.Record      // in the order of Spans, and of their offsets
 	poison  []Poison           // records of a log that are found out before they are parsed
 	seen    int                // of a log: records and poison
@@ -74,7 +75,7 @@ func (s *Source) Fetch(ctx context.Context, from, until map[int32]int64) (*Batch
 	}
 	slices.Sort(parts)
 	taken := map[int32][]*kgo.Record{}
-	b := new(Batch)
+	b := &Batch{epochs: map[int32]int32{}}
 	began := time.Now()
 	for {
 		full := false
@@ -100,6 +101,7 @@ func (s *Source) Fetch(ctx context.Context, from, until map[int32]int64) (*Batch
 		if at[p] > from[p] {
 			b.Spans = append(b.Spans, twice.OffsetSpan{Topic: s.in.Kafka.Topic, Partition: p, From: from[p], To: at[p]})
 			b.records = append(b.records, taken[p]...)
+			b.epochs[p] = s.epochAt(p, at[p])
 		}
 	}
 	return b, nil
@@ -231,6 +233,7 @@ func (s *Source) ask(ctx context.Context, leader int32, at map[int32]int64, part
 	topic.Topic, topic.TopicID = s.in.Kafka.Topic, s.id
 	for _, p := range parts {
 		rp := kmsg.NewFetchRequestTopicPartition()
+		rp.LastFetchedEpoch = s.epochAt(p, at[p])
 		rp.Partition, rp.FetchOffset, rp.PartitionMaxBytes = p, at[p], max(1<<20, fetchBytes/int32(len(parts)))
 		topic.Partitions = append(topic.Partitions, rp)
 	}
@@ -264,6 +267,12 @@ func (s *Source) keep(rp *kmsg.FetchResponseTopicPartition, at map[int32]int64) 
 			rp.Partition, s.in.Kafka.Topic, from, rp.LogStartOffset, rp.HighWatermark).
 			WithNext("twice run %s says which range is missing", s.p.Name))
 	}
+	if end := rp.DivergingEpoch.EndOffset; end >= 0 {
+		delete(s.epochs, rp.Partition)
+		return s.place(twice.Errorf("stream-gap", "partition %d of %s has other records from the offset %d on than when they were read up to %d: "+
+			"its leader was lost, and another took its place that did not have them", rp.Partition, s.in.Kafka.Topic, min(end, from), from).
+			WithNext("twice run %s says which range is missing", s.p.Name))
+	}
 	opts := kgo.ProcessFetchPartitionOpts{
 		Offset: from, IsolationLevel: kgo.ReadCommitted(), Topic: s.in.Kafka.Topic, Partition: rp.Partition,
 	}
@@ -272,6 +281,7 @@ func (s *Source) keep(rp *kmsg.FetchResponseTopicPartition, at map[int32]int64) 
 		return fp.Err
 	}
 	if next > from {
+		s.epochs[rp.Partition] = since(s.epochs[rp.Partition], from, rp.RecordBatches)
 		s.ahead[rp.Partition] = &span{from: from, to: next, records: fp.Records}
 	}
 	return nil

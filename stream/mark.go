@@ -16,6 +16,7 @@ import (
 // batch that came so far. Both commit in the transaction of the batch's records.
 type Mark struct {
 	Next    int64  `json:"-"`
+	Epoch   int32  `json:"-"`     // in which the last records before Next were written; -1: nobody knows
 	TopicID string `json:"topic"` // of the input; empty where somebody else has set the offset
 	First   int64  `json:"first"` // where the relay began
 	Loss    string `json:"loss,omitempty"`
@@ -81,7 +82,7 @@ func (s *Source) marks(ctx context.Context) (map[int32]Mark, error) {
 		if json.Unmarshal([]byte(o.Metadata), &m) != nil {
 			m = Mark{} // an offset that some tool has set
 		}
-		m.Next = o.At
+		m.Next, m.Epoch = o.At, o.LeaderEpoch
 		marks[part] = m
 	}
 	return marks, nil

@@ -92,7 +92,7 @@ func (p *producer) offsets(ctx context.Context, t Term, instance *string, topic 
 		rt.Topic = topic
 		for part, m := range marks {
 			rp := kmsg.NewTxnOffsetCommitRequestTopicPartition()
-			rp.Partition, rp.Offset, rp.Metadata = part, m.Next, kmsg.StringPtr(m.metadata())
+			rp.Partition, rp.Offset, rp.LeaderEpoch, rp.Metadata = part, m.Next, m.Epoch, kmsg.StringPtr(m.metadata())
 			rt.Partitions = append(rt.Partitions, rp)
 		}
 		req.Topics = append(req.Topics, rt)

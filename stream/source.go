@@ -29,12 +29,14 @@ type Source struct {
 
 	id      kadm.TopicID
 	leaders map[int32]int32
-	ahead   map[int32]*span // fetched, but in no batch yet
+	terms   map[int32]int32   // the leaders' epochs
+	ahead   map[int32]*span   // fetched, but in no batch yet
+	epochs  map[int32][]epoch // of what was fetched
 }
 
 // Open prepares a client; it connects when it is first asked something. dir is the project's folder.
 func Open(p *twice.Pipeline, in *twice.Input, dir string) (*Source, error) {
-	s := &Source{reading: reading{in: in, p: p}, ahead: map[int32]*span{}}
+	s := &Source{reading: reading{in: in, p: p}, ahead: map[int32]*span{}, epochs: map[int32][]epoch{}}
 	var err error
 	if s.opts, err = parse(in); err != nil {
 		return nil, s.place(err)
@@ -69,6 +71,7 @@ type Log struct {
 type Part struct {
 	ID         string // another one means that the partition was deleted and made again
 	Start, End int64
+	Epoch      int32 // of its leader; -1: there are none
 }
 
 // Partitions lists the log's partitions in order.
@@ -125,7 +128,7 @@ func (s *Source) log(ctx context.Context) (Log, error) {
 		if err := errors.Join(start.Err, end.Err); err != nil {
 			return log, s.explain(err)
 		}
-		log.Parts[p] = Part{ID: hex.EncodeToString(s.id[:]), Start: start.Offset, End: end.Offset}
+		log.Parts[p] = Part{ID: hex.EncodeToString(s.id[:]), Start: start.Offset, End: end.Offset, Epoch: s.terms[p]}
 	}
 	return log, nil
 }
@@ -141,9 +144,9 @@ func (s *Source) lead(ctx context.Context) error {
 	if detail.Err != nil {
 		return s.explain(detail.Err)
 	}
-	s.id, s.leaders = detail.ID, map[int32]int32{}
+	s.id, s.leaders, s.terms = detail.ID, map[int32]int32{}, map[int32]int32{}
 	for p, d := range detail.Partitions {
-		s.leaders[p] = d.Leader
+		s.leaders[p], s.terms[p] = d.Leader, d.LeaderEpoch
 	}
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Cluster is three brokers that have everything in common: topics, offsets and transactions are on each of them, and two
@@ -49,8 +51,18 @@ controller.quorum.election.timeout.ms=500
 controller.quorum.fetch.timeout.ms=1000
 `
 
-// StartCluster starts a cluster, which lasts as long as the test binary.
+// StartCluster gives the test binary's cluster, which the first caller starts. Who kills brokers of it raises them again.
 func StartCluster(t testing.TB) *Cluster {
+	t.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.cluster == nil {
+		shared.cluster = startCluster(t)
+	}
+	return shared.cluster
+}
+
+func startCluster(t testing.TB) *Cluster {
 	t.Helper()
 	lib := installed(t)
 	ports := freePorts(t, 2*size)
@@ -78,11 +90,17 @@ func StartCluster(t testing.TB) *Cluster {
 // Kill kills one of the brokers, as a crash would.
 func (c *Cluster) Kill(t testing.TB, node int) { c.nodes[node].tell(t, "down") }
 
-// Raise starts a killed broker again, and waits until every partition is on every broker.
-func (c *Cluster) Raise(t testing.TB, node int) {
+// Wake starts a killed broker again and waits until it answers.
+func (c *Cluster) Wake(t testing.TB, node int) {
 	t.Helper()
 	c.nodes[node].tell(t, "up")
 	c.nodes[node].ready(t, 1)
+}
+
+// Raise wakes a killed broker, and waits until every partition is on every broker that it belongs on.
+func (c *Cluster) Raise(t testing.TB, node int) {
+	t.Helper()
+	c.Wake(t, node)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	admin := kadm.NewClient(c.Client(t))
@@ -99,10 +117,57 @@ func (c *Cluster) Raise(t testing.TB, node int) {
 	}
 }
 
+// Fragile makes a topic of one partition on two of the brokers, of which any may lead it: also one that was away and lacks
+// records.
+func (c *Cluster) Fragile(t testing.TB, leader, follower int) string {
+	t.Helper()
+	name := fmt.Sprintf("test-%d", topics.Add(1))
+	rt := kmsg.NewCreateTopicsRequestTopic()
+	rt.Topic, rt.NumPartitions, rt.ReplicationFactor = name, -1, -1
+	rt.ReplicaAssignment = []kmsg.CreateTopicsRequestTopicReplicaAssignment{{Replicas: []int32{int32(leader) + 1, int32(follower) + 1}}}
+	for key, value := range map[string]string{"unclean.leader.election.enable": "true", "min.insync.replicas": "1"} {
+		rt.Configs = append(rt.Configs, kmsg.CreateTopicsRequestTopicConfig{Name: key, Value: &value})
+	}
+	req := kmsg.NewPtrCreateTopicsRequest()
+	req.Topics = append(req.Topics, rt)
+	cl := c.Client(t)
+	resp, err := req.RequestWith(t.Context(), cl)
+	if err == nil {
+		err = kerr.ErrorForCode(resp.Topics[0].ErrorCode)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id := range size {
+		heard(t, cl, id+1, name)
+	}
+	return name
+}
+
+// Leads waits until a broker leads a topic's first partition, alone or not.
+func (c *Cluster) Leads(t testing.TB, node int, topic string, alone bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	admin := kadm.NewClient(c.Client(t))
+	for {
+		meta, err := admin.Metadata(ctx, topic)
+		p := meta.Topics[topic].Partitions[0]
+		if err == nil && p.Leader == int32(node)+1 && (!alone || len(p.ISR) == 1) {
+			return
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			t.Fatalf("broker %d does not become the leader: %v, %+v", node, err, p)
+		}
+	}
+}
+
 func whole(topics kadm.TopicDetails) bool {
 	for _, topic := range topics {
 		for _, p := range topic.Partitions {
-			if len(p.ISR) < size || p.Leader < 0 {
+			if len(p.ISR) < len(p.Replicas) || p.Leader < 0 {
 				return false
 			}
 		}

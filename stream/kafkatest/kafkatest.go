@@ -43,7 +43,8 @@ type Broker struct {
 
 var shared struct {
 	sync.Mutex
-	broker *Broker
+	broker  *Broker
+	cluster *Cluster
 }
 
 var topics atomic.Int64

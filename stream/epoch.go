@@ -1,0 +1,85 @@
+package stream
+
+import (
+	"context"
+	"encoding/binary"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// epoch is the term of a partition's leader, from the first offset on that this one was the first to have. Offsets that
+// were read and are there again under a leader that never had them are other records: the epoch tells (KIP-320).
+type epoch struct {
+	from int64
+	term int32
+}
+
+// noEpoch stands for a term that nobody knows.
+const noEpoch = -1
+
+// since notes the epochs of the record batches in raw, which a broker sent as what comes from an offset on. The last
+// batch may be cut off. See https://kafka.apache.org/documentation/#recordbatch; formats before it have no epochs.
+func since(known []epoch, from int64, raw []byte) []epoch {
+	const head, magicAt = 12, 16
+	for len(known) > 0 && known[len(known)-1].from > from {
+		known = known[:len(known)-1]
+	}
+	for len(raw) > magicAt {
+		base, size := int64(binary.BigEndian.Uint64(raw)), int(binary.BigEndian.Uint32(raw[8:]))
+		if size <= magicAt-head || size > len(raw)-head {
+			break
+		}
+		term := int32(binary.BigEndian.Uint32(raw[head:]))
+		if raw[magicAt] >= 2 && (len(known) == 0 || known[len(known)-1].term != term) {
+			known = append(known, epoch{base, term})
+		}
+		raw = raw[head+size:]
+	}
+	return known
+}
+
+// epochAt is the epoch in which a partition's offset was written, or the one before it where it was not fetched.
+func (s *Source) epochAt(part int32, offset int64) int32 {
+	es := s.epochs[part]
+	for i := len(es) - 1; i >= 0; i-- {
+		if es[i].from <= offset {
+			return es[i].term
+		}
+	}
+	return noEpoch
+}
+
+// Epoch is the one in which the last of the batch's records of a partition were written; -1: nobody knows.
+func (b *Batch) Epoch(part int32) int32 {
+	if e, ok := b.epochs[part]; ok {
+		return e
+	}
+	return noEpoch
+}
+
+// EpochEnds asks at which offset each partition's epoch ended, as the brokers have it now. Where they do not know it,
+// the partition is not in the answer.
+func (s *Source) EpochEnds(ctx context.Context, epochs map[int32]int32) (map[int32]int64, error) {
+	topic, ends := s.in.Kafka.Topic, map[int32]int64{}
+	err := s.persist(ctx, func() error {
+		answer, err := s.admin.OffsetForLeaderEpoch(ctx, kadm.OffsetForLeaderEpochRequest{topic: epochs})
+		if err != nil {
+			return err
+		}
+		for part := range epochs {
+			end, ok := answer[topic][part]
+			if !ok {
+				return kerr.UnknownTopicOrPartition
+			}
+			if end.Err != nil {
+				return end.Err
+			}
+			if end.EndOffset >= 0 {
+				ends[part] = end.EndOffset
+			}
+		}
+		return nil
+	})
+	return ends, s.explain(err)
+}
