@@ -27,11 +27,13 @@ import (
 //	null-in-part        a key may be NULL in part, and is compared by =
 //	no-duplicate-guard  a merge takes a key twice
 //	no-window-guard     an overwrite takes rows outside its window
+//	equal-rows-lost     of rows that are equal, an overwrite inserts one
 func planted(bug string) bool { return os.Getenv("TWICE_PLANTED") == bug }
 
 var (
 	token = regexp.MustCompile(` AND token = \d+`)
 	since = regexp.MustCompile(` AND next_offset = \d+$`)
+	into  = regexp.MustCompile(`(?s)^(INSERT INTO \S+ \([^)]*\)) (.+)$`)
 	moved = regexp.MustCompile(`^ALTER TABLE (.+) RENAME TO .+$`)
 )
 
@@ -39,6 +41,8 @@ func tampered(ctx context.Context, s *Session, name, query string) string {
 	switch {
 	case planted("receipt-apart") && name == "old receipt", planted("delete-apart") && name == "insert":
 		s.cut(ctx)
+	case planted("equal-rows-lost") && name == "insert":
+		return into.ReplaceAllString(query, "$1 SELECT DISTINCT * FROM ($2) AS d")
 	case planted("offsets-apart") && name == "guard null-key":
 		s.cut(ctx)
 	case planted("offsets-unfenced") && name == "advance":

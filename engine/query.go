@@ -74,7 +74,8 @@ type Select struct {
 	Columns      []Output // empty for a set operation: the first arm's
 	Fixed        []Expr   // what WHERE holds equal to a constant or a parameter, and window calls that QUALIFY does
 	Implied      []Implied
-	Aggregated   bool // one row for each group; without Group: one row
+	Filters      []Filter // what lets some rows through and others not
+	Aggregated   bool     // one row for each group; without Group: one row
 	Group        []Expr
 	GroupingSets bool // ROLLUP, CUBE, GROUPING SETS: Group may repeat
 	Distinct     bool
@@ -82,6 +83,12 @@ type Select struct {
 	Order        []Expr
 	Limit        *Limit
 	Exists       bool // inside EXISTS: only whether there is a row matters
+}
+
+// Filter is something that lets some rows through and others not: a condition, or a join.
+type Filter struct {
+	Word string // "WHERE", "HAVING", "QUALIFY", "JOIN"
+	At   int    // byte offset in the text; -1: unknown
 }
 
 // Limit is LIMIT, OFFSET or FETCH.

@@ -132,10 +132,12 @@ func (r *reader) join(n node, sel *engine.Select, sc *scope) []string {
 			}
 		}
 	}
+	filter := engine.Filter{Word: "JOIN", At: r.place(n).At}
 	if on := n.node("condition"); on != nil {
-		r.expr(on, sel, sc)
+		filter.At = r.expr(on, sel, sc).At
 		r.joinEqualities(on, sel, sc, kind, right)
 	}
+	sel.Filters = append(sel.Filters, filter)
 	switch {
 	case n.text("ref_type") == "POSITIONAL":
 		r.pick("positional join", n)

@@ -215,15 +215,15 @@ func (r *reader) core(n node, sel *engine.Select, sc *scope) {
 	sets, _ := n["group_sets"].([]any)
 	sel.GroupingSets = len(sets) > 1
 	if where := n.node("where_clause"); where != nil {
-		r.expr(where, sel, sc)
+		sel.Filters = append(sel.Filters, engine.Filter{Word: "WHERE", At: r.expr(where, sel, sc).At})
 		r.equalities(where, sel, sc, "INNER")
 	}
 	if qualify := n.node("qualify"); qualify != nil {
-		r.expr(qualify, sel, sc)
+		sel.Filters = append(sel.Filters, engine.Filter{Word: "QUALIFY", At: r.expr(qualify, sel, sc).At})
 		r.numbers(qualify, sel, sc)
 	}
 	if having := n.node("having"); having != nil {
-		r.expr(having, sel, sc)
+		sel.Filters = append(sel.Filters, engine.Filter{Word: "HAVING", At: r.expr(having, sel, sc).At})
 		sel.Aggregated = true
 	}
 	if n.text("aggregate_handling") == "FORCE_AGGREGATES" {

@@ -99,14 +99,16 @@ func (r *reader) join(n node, sel *engine.Select, sc *scope) []string {
 		}
 	}
 	f := frame{sel: sel, scope: sc}
+	filter := engine.Filter{Word: "JOIN", At: -1}
 	if on := n.node("quals"); on != nil {
-		r.expr(on, f)
+		filter.At = r.expr(on, f).At
 		if kind == "JOIN_INNER" {
 			r.equalities(on, sel, f)
 		} else {
 			r.outerEqualities(on, sel, f, kind, right)
 		}
 	}
+	sel.Filters = append(sel.Filters, filter)
 	return append(left, right...)
 }
 

@@ -123,11 +123,11 @@ func (r *reader) core(n node, sel *engine.Select, sc *scope) {
 		sel.Group = append(sel.Group, r.position(g, f))
 	}
 	if where := n.node("whereClause"); where != nil {
-		r.expr(where, f)
+		sel.Filters = append(sel.Filters, engine.Filter{Word: "WHERE", At: r.expr(where, f).At})
 		r.equalities(where, sel, f)
 	}
 	if having := n.node("havingClause"); having != nil {
-		r.expr(having, f)
+		sel.Filters = append(sel.Filters, engine.Filter{Word: "HAVING", At: r.expr(having, f).At})
 		sel.Aggregated = true
 	}
 	for _, item := range n.nodes("distinctClause") {
