@@ -20,14 +20,18 @@ type bench struct {
 	family   []*twice.Pipeline // p and what it reads, upstream first
 	windows  []twice.Window    // of p; all of them committed in the clean run
 	need     map[string][]twice.Window
-	feeds    []feed   // the input files
-	folder   string   // the scratch project with the clean inputs; nobody changes it
-	base     *lab     // what p reads is filled, p is not
-	done     *lab     // p is filled too, by the clean run
-	clean    *state   // of done
-	rows     int      // of a batch of a stream, for it to be read in several
-	steps    []*state // of a stream, after each of these batches
-	half     string   // a condition that about half of the rows of p's table meet, as twice_old
+	feeds    []feed            // the input files
+	fixed    map[string]string // those of them that cannot be rewritten, by path, and why
+	strange  []injection       // what can be put into one of them
+	folder   string            // the scratch project with the clean inputs; nobody changes it
+	sieves   []string          // what in the family's SELECTs can leave a row out
+	rowByRow bool              // nothing does: a row of input makes a row of the table
+	base     *lab              // what p reads is filled, p is not
+	done     *lab              // p is filled too, by the clean run
+	clean    *state            // of done
+	rows     int               // of a batch of a stream, for it to be read in several
+	steps    []*state          // of a stream, after each of these batches
+	half     string            // a condition that about half of the rows of p's table meet, as twice_old
 	outcomes []run.Event
 
 	borrowed []string // statements that copy what is read of the real target; nil: not asked yet
@@ -73,7 +77,11 @@ func newBench(ctx context.Context, sc *scratch, real *twice.Pipeline) (*bench, e
 		return nil, err
 	}
 	b.windows = chosen
-	if err := b.fill(ctx); err != nil {
+	err = b.fill(ctx)
+	if err == nil {
+		err = b.survey(ctx)
+	}
+	if err != nil {
 		b.drop(ctx)
 		return nil, err
 	}
@@ -106,7 +114,7 @@ func (b *bench) copyProject(ctx context.Context, c *chooser, family []*twice.Pip
 		}
 	}
 	b.p = b.family[len(b.family)-1]
-	return b.measure()
+	return b.measure(ctx)
 }
 
 // transplant is a pipeline and its file's text with every input inside the project's folder.

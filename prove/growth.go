@@ -91,7 +91,7 @@ func latecomers(b *bench) string {
 	case len(b.streams()) > 0:
 		return ""
 	default:
-		return readsText(b)
+		return unwritable(b)
 	}
 }
 

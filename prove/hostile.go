@@ -16,16 +16,21 @@ import (
 type injection struct {
 	name   string
 	change func(*sheet) bool
+
+	put    bool // it puts one row more into the input
+	copy   bool // that is equal to another one
+	column int  // that is other than in that one; -1: it changes what stands there, and puts nothing in
+	null   bool // it is NULL there
 }
 
 // tryHostile injects one thing at a time into the input of one window. The run must refuse it with a documented error and
 // leave the table as it was, or take it in so that a second run, and one with the rows in another order, change nothing.
 func tryHostile(ctx context.Context, b *bench, t *trials) error {
 	if b.isStream() {
-		return t.all(ctx, b.poisons(t))
+		return t.all(ctx, b.poisons(ctx, t))
 	}
 	var ss []scenario
-	for _, in := range injections(b) {
+	for _, in := range b.strange {
 		ss = append(ss, scenario{
 			name: in.name, steps: []string{"put into the input: " + in.name, "run", "run again, also with the rows in another order"},
 			play: func(ctx context.Context, b *bench) (*Break, error) { return injected(ctx, b, t, in) },
@@ -36,65 +41,66 @@ func tryHostile(ctx context.Context, b *bench, t *trials) error {
 
 // strangeable says why nothing can be put into the input.
 func strangeable(b *bench) string {
-	switch why := readsText(b); {
+	switch why := unwritable(b); {
 	case b.isStream() || why != "":
 		return why
-	case len(b.streams()) > 0 && len(injections(b)) == 0:
+	case len(b.streams()) > 0 && len(b.strange) == 0:
 		return "it reads a stream's table: strange records are tried on the stream itself"
-	case len(injections(b)) == 0:
-		return "its files name no columns in a header"
+	case len(b.strange) == 0:
+		return "no file of the chosen windows that can be rewritten has a row"
 	default:
 		return ""
 	}
 }
 
 // injections lists what can be done to the input's columns, what is most likely to hurt first.
-func injections(b *bench) []injection {
-	var names, sample []string
-	for _, f := range b.hostileFeeds() {
-		s, err := readSheet(b.folder+"/"+f.path, f.reader())
-		if err == nil && s != nil && s.comma != 0 && len(s.rows) > 0 {
-			names, sample = s.names, s.fields(s.rows[0])
-			break
-		}
+func (b *bench) injections(ctx context.Context) ([]injection, error) {
+	feeds := b.hostileFeeds()
+	if len(feeds) == 0 {
+		return nil, nil
 	}
-	if len(names) == 0 || len(sample) != len(names) {
-		return nil
+	s, err := b.readSheet(ctx, b.folder, feeds[0])
+	if err != nil || s.why != "" || len(s.rows) == 0 || len(s.columns) == 0 {
+		return nil, err
 	}
-	keysFirst := make([]int, len(names))
-	for i := range keysFirst {
-		keysFirst[i] = i
+	keysFirst := make([]int, len(s.columns))
+	odds := make([][]odd, len(s.columns))
+	for c := range keysFirst {
+		keysFirst[c], odds[c] = c, s.odd(s, c)
 	}
-	slices.SortStableFunc(keysFirst, func(x, y int) int { return keyRank(b, names[x]) - keyRank(b, names[y]) })
+	slices.SortStableFunc(keysFirst, func(x, y int) int { return keyRank(b, s.columns[x]) - keyRank(b, s.columns[y]) })
 
-	all := []injection{
-		{"a row that is there already", repeated},
-		{"the same key with another value (" + names[keysFirst[len(names)-1]] + ")", varied(keysFirst[len(names)-1], "7")},
+	all := []injection{{name: "a row that is there already", change: repeated, put: true, copy: true}}
+	if last := keysFirst[len(keysFirst)-1]; len(odds[last]) > 0 {
+		o := odds[last][0]
+		all = append(all, varied("the same key with another value ("+s.columns[last]+")", last, o))
 	}
-	for _, c := range keysFirst {
-		all = append(all, injection{"an empty " + names[c], varied(c, "")})
-	}
-	for _, c := range keysFirst {
-		for _, v := range extremes(sample[c]) {
-			all = append(all, injection{fmt.Sprintf("%s = %s", names[c], shown(v)), varied(c, v)})
+	for _, null := range []bool{true, false} {
+		for _, c := range keysFirst {
+			for i, o := range odds[c] {
+				if i > 0 && o.null == null {
+					all = append(all, varied(o.name, c, o))
+				}
+			}
 		}
 	}
-	all = append(all, injection{"a further column", func(s *sheet) bool {
-		s.widen("surprise")
-		return true
-	}})
-	for _, c := range keysFirst {
-		all = append(all, injection{"column " + names[c] + " renamed", func(s *sheet) bool {
-			renamed := slices.Clone(s.names)
-			if c >= len(renamed) {
-				return false
-			}
-			renamed[c] += "_v2"
-			s.rename(renamed)
-			return true
-		}})
+	of := func(name string, change func(*sheet) bool) {
+		all = append(all, injection{name: name, change: change, column: -1})
 	}
-	return all
+	of("a further column", func(s *sheet) bool { return s.widen(s, "surprise") })
+	for _, c := range keysFirst {
+		name := s.columns[c]
+		of("column "+name+" renamed", func(s *sheet) bool { return s.rename(s, c, name+"_v2") })
+	}
+	for _, c := range keysFirst {
+		for _, typ := range s.types(c) {
+			of(fmt.Sprintf("column %s as %s", s.columns[c], typ), func(s *sheet) bool { return s.retype(s, c, typ) })
+		}
+	}
+	for _, c := range keysFirst {
+		of("column "+s.columns[c]+" gone", func(s *sheet) bool { return s.drop(s, c) })
+	}
+	return all, nil
 }
 
 // keyRank puts columns first that the header names as a key, a version or the time.
@@ -136,44 +142,26 @@ func repeated(s *sheet) bool {
 }
 
 // varied adds a copy of the first row with another value in column c.
-func varied(c int, value string) func(*sheet) bool {
-	return func(s *sheet) bool {
-		if s.comma == 0 || len(s.rows) == 0 {
+func varied(name string, c int, o odd) injection {
+	return injection{name: name, put: true, column: c, null: o.null, change: func(s *sheet) bool {
+		if len(s.rows) == 0 {
 			return false
 		}
-		fields := s.fields(s.rows[0])
-		if c >= len(fields) || fields[c] == value {
-			return false
+		r, ok := s.with(s.rows[0], c, o.value)
+		if ok {
+			s.rows = append(slices.Clone(s.rows), r)
 		}
-		fields[c] = value
-		s.rows = append(slices.Clone(s.rows), s.row(fields))
-		return true
-	}
+		return ok
+	}}
 }
 
-func (s *sheet) widen(name string) {
-	s.rename(append(slices.Clone(s.names), name))
-	for i, row := range s.rows {
-		s.rows[i] = s.row(append(s.fields(row), "x"))
-	}
-}
-
-func (s *sheet) rename(names []string) {
-	var before []byte
-	if i := strings.LastIndex(strings.TrimRight(string(s.head), "\r\n"), "\n"); i >= 0 {
-		before = s.head[:i+1]
-	}
-	s.head = append(slices.Clone(before), s.row(names)...)
-	s.names = names
-}
-
-// hostileFeeds are the text inputs of one window, those of p before those of what it reads.
+// hostileFeeds are the inputs of one window, those of p before those of what it reads, that can be rewritten.
 func (b *bench) hostileFeeds() []feed {
 	w := b.full()
 	var own, others []feed
 	for _, f := range b.feeds {
 		switch {
-		case !slices.ContainsFunc(f.windows, w.Overlaps):
+		case b.fixed[f.path] != "" || !slices.ContainsFunc(f.windows, w.Overlaps):
 		case f.pipeline == b.p:
 			own = append(own, f)
 		default:
@@ -196,7 +184,7 @@ func injected(ctx context.Context, b *bench, t *trials, in injection) (*Break, e
 	}
 	return b.onInputs(ctx, from, setup{}, func(s *sitting) (*Break, error) {
 		feeds := b.hostileFeeds()
-		n, err := b.change(s.folder, feeds, func(_ feed, sh *sheet) bool { return in.change(sh) })
+		n, err := b.change(ctx, s.folder, feeds, func(_ feed, sh *sheet) bool { return in.change(sh) })
 		if err != nil || n == 0 {
 			return nil, err
 		}
@@ -217,7 +205,7 @@ func (s *sitting) refused(ctx context.Context, t *trials, in injection, feeds []
 	if !documented(bad) {
 		return failed(bad), nil
 	}
-	t.note(fmt.Sprintf("%s: refused, %s", in.name, bad.Code))
+	t.account(in, Refused, bad.Code, s.b.clean.Table)
 	if s.b.p.Write != twice.Merge {
 		if br, err := s.compared(ctx); err != nil || br != nil {
 			return stepped(br, "put into the input: "+in.name, "run: it ends in "+bad.Code), err
@@ -242,14 +230,15 @@ func (s *sitting) takenIn(ctx context.Context, t *trials, in injection, feeds []
 	if len(first.lies) > 0 {
 		return &Break{Inputs: -1, Found: first.lies[0]}, nil
 	}
-	found, err := s.doubtfulKeys(ctx)
-	if err != nil {
-		return nil, err
+	doubtful, err := s.doubtfulKeys(ctx)
+	if err != nil || doubtful != "" {
+		return stepped(found(doubtful), "put into the input: "+in.name, "run"), err
 	}
-	if found != "" {
-		return stepped(&Break{Inputs: -1, Found: found}, "put into the input: "+in.name, "run"), nil
+	if lost := s.b.lostRow(in, feeds, first); lost != "" {
+		return stepped(found(lost), "put into the input: "+in.name, "run"), nil
 	}
-	t.note(in.name + ": " + s.account(first))
+	fate, detail := s.fate(in, first)
+	t.account(in, fate, detail, first.Table)
 	again := func(step string) (*Break, error) {
 		if bad, err := s.all(ctx, run.Options{Force: true}); err != nil || bad != nil {
 			return failed(bad), err
@@ -264,7 +253,7 @@ func (s *sitting) takenIn(ctx context.Context, t *trials, in injection, feeds []
 		return br, err
 	}
 	chance := rand.New(rand.NewPCG(uint64(s.b.Seed), 5))
-	_, err = s.b.change(s.folder, feeds, func(_ feed, sh *sheet) bool {
+	_, err = s.b.change(ctx, s.folder, feeds, func(_ feed, sh *sheet) bool {
 		slices.Reverse(sh.rows)
 		half := sh.rows[len(sh.rows)/2:]
 		chance.Shuffle(len(half), func(i, j int) { half[i], half[j] = half[j], half[i] })
@@ -294,18 +283,21 @@ func (s *sitting) takenIn(ctx context.Context, t *trials, in injection, feeds []
 	return stepped(br, "put into the input: "+in.name, "run", "put the right input back and run"), err
 }
 
-// account says where a row has gone that was taken in.
-func (s *sitting) account(st *state) string {
-	switch more := st.Table.Rows - s.b.clean.Table.Rows; {
-	case st.equal(s.b.clean):
-		return "the SELECT leaves it out"
-	case more > 0:
-		return fmt.Sprintf("kept, %s more", counted(int(more), "row"))
-	case more < 0:
-		return fmt.Sprintf("the SELECT gives %s less with it", counted(int(-more), "row"))
-	default:
-		return "it changes rows, their number stays"
+// lostRow says that a row is missing which nothing in the SELECT can leave out.
+func (b *bench) lostRow(in injection, feeds []feed, st *state) string {
+	more := st.Table.Rows - b.clean.Table.Rows
+	if !in.put || !b.rowByRow || len(feeds[0].windows) != 1 || more > 0 {
+		return ""
 	}
+	return fmt.Sprintf("the input has one row more, nothing in the SELECT leaves a row out, and the table has %s instead of %d",
+		counted(int(st.Table.Rows), "row"), b.clean.Table.Rows+1)
+}
+
+func found(what string) *Break {
+	if what == "" {
+		return nil
+	}
+	return &Break{Inputs: -1, Found: what}
 }
 
 // doubtfulKeys says which of a merge's rows have no key of their own: no later run can find them by it.

@@ -106,6 +106,12 @@ func show() *prove.Report {
 					File:  "pipelines/mart/" + strings.Repeat("long_", 12) + ".sql", Line: 12, Next: "write min(id)",
 				}
 			}
+			if l.Name == "hostile" {
+				v.Accounts = []prove.Account{
+					{Put: "amount = " + strings.Repeat("9", 30), Fate: prove.BecameNull, Detail: "n 5 → 6 (customer c1)"},
+					{Put: "an empty customer", Fate: prove.NoTrace, Detail: "what can leave it out: WHERE (pipelines/" + strings.Repeat("long_", 20) + ".sql:12)"},
+				}
+			}
 			s.Verdicts = append(s.Verdicts, v)
 		}
 		return s
@@ -166,7 +172,7 @@ func TestTheReportIsLegibleInABrowser(t *testing.T) {
 				if dark := m.Back < 0.1; dark != (scheme == "dark") {
 					t.Errorf("the background's luminance is %.2f", m.Back)
 				}
-				for _, text := range []string{"mart.sound", "✗ broken", "✓ holds", "Shortest reproduction", "2026-01-03", "first() depends"} {
+				for _, text := range []string{"mart.sound", "✗ broken", "✓ holds", "Shortest reproduction", "2026-01-03", "first() depends", "1 in no row, 1 became NULL", "n 5 → 6"} {
 					if !strings.Contains(m.Text, text) {
 						t.Errorf("the page does not show %q", text)
 					}

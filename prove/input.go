@@ -59,19 +59,6 @@ func (s *sitting) all(ctx context.Context, o run.Options) (*twice.Error, error) 
 	return nil, nil
 }
 
-// readsText says why input rows cannot be rewritten.
-func readsText(b *bench) string {
-	for _, f := range b.feeds {
-		if s, err := readSheet(b.folder+"/"+f.path, f.reader()); err == nil && s != nil {
-			return ""
-		}
-	}
-	if len(b.feeds) == 0 {
-		return "neither it nor what it reads takes files"
-	}
-	return "its files are not text that could be rewritten row by row"
-}
-
 // sessionSettings are statements that each session of a lab begins with.
 func sessionSettings(statements ...string) func(engine.Driver) engine.Driver {
 	return func(d engine.Driver) engine.Driver { return &settled{d, statements} }
@@ -103,28 +90,32 @@ var threads = map[string][2]string{
 	"postgres": {"SET max_parallel_workers_per_gather = 0", "SET parallel_setup_cost = 0"},
 }
 
+// blocks are how many rows are stored together in files that are so read in parts: as the format likes, and few.
+var blocks = [2]int{0, 2048}
+
 // tryShuffle brings rows in another order: in files, among files, and in the tables that p reads.
 func tryShuffle(ctx context.Context, b *bench, t *trials) error {
 	var ss []scenario
 	for n := range 4 {
-		setting := threads[b.Target.Engine][n%2]
+		setting, block := threads[b.Target.Engine][n%2], blocks[n%2]
 		seed := uint64(b.Seed) + uint64(n)
 		ss = append(ss, scenario{
 			name:  fmt.Sprintf("order %d", n+1),
 			steps: []string{"bring the input's rows, files and tables into another order; " + setting, "run every window"},
-			play:  func(ctx context.Context, b *bench) (*Break, error) { return shuffled(ctx, b, seed, setting) },
+			play:  func(ctx context.Context, b *bench) (*Break, error) { return shuffled(ctx, b, seed, setting, block) },
 		})
 	}
 	return t.all(ctx, ss)
 }
 
-func shuffled(ctx context.Context, b *bench, seed uint64, setting string) (*Break, error) {
+func shuffled(ctx context.Context, b *bench, seed uint64, setting string, block int) (*Break, error) {
 	return b.onInputs(ctx, nil, setup{wrap: sessionSettings(setting)}, func(s *sitting) (*Break, error) {
 		chance := rand.New(rand.NewPCG(seed, 4))
-		if err := b.swapFiles(s.folder, chance); err != nil {
+		if err := b.swapFiles(ctx, s.folder, chance); err != nil {
 			return nil, err
 		}
-		_, err := b.change(s.folder, b.feeds, func(_ feed, sh *sheet) bool {
+		_, err := b.change(ctx, s.folder, b.feeds, func(_ feed, sh *sheet) bool {
+			sh.block = block
 			chance.Shuffle(len(sh.rows), func(i, j int) { sh.rows[i], sh.rows[j] = sh.rows[j], sh.rows[i] })
 			return len(sh.rows) > 1
 		})
@@ -146,8 +137,8 @@ func shuffled(ctx context.Context, b *bench, seed uint64, setting string) (*Brea
 	})
 }
 
-// swapFiles exchanges the rows of files that the same windows read under the same header.
-func (b *bench) swapFiles(folder string, chance *rand.Rand) error {
+// swapFiles exchanges the rows of files of one shape that the same windows read. The files in folder are as they came.
+func (b *bench) swapFiles(ctx context.Context, folder string, chance *rand.Rand) error {
 	groups := map[string][]feed{}
 	for _, f := range b.feeds {
 		key := f.pipeline.Name + "\n" + f.input.Name + "\n" + list(f.windows)
@@ -157,18 +148,17 @@ func (b *bench) swapFiles(folder string, chance *rand.Rand) error {
 		if len(fs) < 2 {
 			continue
 		}
-		i, j := 0, 1+chance.IntN(len(fs)-1)
-		var first *sheet
-		for _, f := range []feed{fs[i], fs[j], fs[i]} {
-			_, err := b.change(folder, []feed{f}, func(_ feed, s *sheet) bool {
-				if first == nil {
-					first = &sheet{head: s.head, rows: s.rows}
+		pair := []feed{fs[0], fs[1+chance.IntN(len(fs)-1)]}
+		for i, f := range pair {
+			other, err := b.readSheet(ctx, b.folder, pair[1-i])
+			if err != nil {
+				return err
+			}
+			_, err = b.change(ctx, folder, []feed{f}, func(_ feed, s *sheet) bool {
+				if other.why != "" || other.shape != s.shape {
 					return false
 				}
-				if string(first.head) != string(s.head) {
-					return false
-				}
-				first.rows, s.rows = s.rows, first.rows
+				s.rows = other.rows
 				return true
 			})
 			if err != nil {
@@ -208,7 +198,7 @@ func (s *sitting) rearrange(ctx context.Context, name string, seed uint64) error
 
 // keyed says why doubled input may rightly double rows.
 func keyed(b *bench) string {
-	if why := readsText(b); why != "" {
+	if why := unwritable(b); why != "" {
 		return why
 	}
 	if b.p.Write == twice.Merge {
@@ -239,7 +229,7 @@ func tryDuplicate(ctx context.Context, b *bench, t *trials) error {
 			name: name, steps: []string{"deliver each input row twice: " + name, "run every window"},
 			play: func(ctx context.Context, b *bench) (*Break, error) {
 				return b.onInputs(ctx, nil, setup{}, func(s *sitting) (*Break, error) {
-					_, err := b.change(s.folder, b.feeds, func(_ feed, sh *sheet) bool { change(sh); return true })
+					_, err := b.change(ctx, s.folder, b.feeds, func(_ feed, sh *sheet) bool { change(sh); return true })
 					if err != nil {
 						return nil, err
 					}
@@ -261,7 +251,7 @@ func tryDuplicate(ctx context.Context, b *bench, t *trials) error {
 	}
 	return t.all(ctx, []scenario{
 		twofold("side by side", func(s *sheet) {
-			var rows [][]byte
+			var rows []row
 			for _, r := range s.rows {
 				rows = append(rows, r, r)
 			}
@@ -276,19 +266,30 @@ func tryDuplicate(ctx context.Context, b *bench, t *trials) error {
 // redelivered appends to each file the rows of the one before it.
 func redelivered(ctx context.Context, b *bench, t *trials) (*Break, error) {
 	return b.onInputs(ctx, nil, setup{}, func(s *sitting) (*Break, error) {
-		var before *sheet
-		var of *twice.Input
-		n, err := b.change(s.folder, b.feeds, func(f feed, sh *sheet) bool {
-			same := before != nil && of == f.input && string(before.head) == string(sh.head)
-			rows := sh.rows
-			if same {
-				sh.rows = append(slices.Clone(sh.rows), before.rows...)
+		n := 0
+		for i := 1; i < len(b.feeds); i++ {
+			f, last := b.feeds[i], b.feeds[i-1]
+			if f.input != last.input {
+				continue
 			}
-			before, of = &sheet{head: sh.head, rows: rows}, f.input
-			return same
-		})
-		if err != nil || n == 0 {
-			return nil, err
+			before, err := b.readSheet(ctx, b.folder, last)
+			if err != nil {
+				return nil, err
+			}
+			again, err := b.change(ctx, s.folder, []feed{f}, func(_ feed, sh *sheet) bool {
+				if before.why != "" || before.shape != sh.shape {
+					return false
+				}
+				sh.rows = append(slices.Clone(sh.rows), before.rows...)
+				return true
+			})
+			if err != nil {
+				return nil, err
+			}
+			n += again
+		}
+		if n == 0 {
+			return nil, nil
 		}
 		bad, err := s.all(ctx, run.Options{})
 		if err != nil {
@@ -318,7 +319,7 @@ func tryLate(ctx context.Context, b *bench, t *trials) error {
 	}
 	hold := func(every, rest int) func(feed, *sheet) bool {
 		return each(func(s *sheet) bool {
-			var rows [][]byte
+			var rows []row
 			for i, r := range s.rows {
 				if i%every != rest {
 					rows = append(rows, r)
@@ -340,29 +341,9 @@ func tryLate(ctx context.Context, b *bench, t *trials) error {
 		t.note("merge keeps rows that a source takes back, and may rightly refuse a correction without a newer version: " +
 			"corrected rows are not tried")
 	} else {
-		ss = append(ss, late("numbers are corrected", each(miscounted)))
+		ss = append(ss, late("numbers are corrected", each(func(s *sheet) bool { return s.miscount(s) })))
 	}
 	return t.all(ctx, ss)
-}
-
-// miscounted changes the last digit of each row's last whole number.
-func miscounted(s *sheet) bool {
-	if s.comma == 0 {
-		return false
-	}
-	changed := false
-	for i, row := range s.rows {
-		fields := s.fields(row)
-		for j := len(fields) - 1; j > 0; j-- {
-			if v := fields[j]; v != "" && strings.Trim(v, "0123456789") == "" {
-				last := v[len(v)-1]
-				fields[j] = v[:len(v)-1] + string('0'+(last-'0'+1)%10)
-				s.rows[i], changed = s.row(fields), true
-				break
-			}
-		}
-	}
-	return changed
 }
 
 func late(name string, change func(feed, *sheet) bool) scenario {
@@ -370,7 +351,7 @@ func late(name string, change func(feed, *sheet) bool) scenario {
 		name: name, steps: []string{name + ": run with what is there", "deliver the rest, and run again"},
 		play: func(ctx context.Context, b *bench) (*Break, error) {
 			return b.onInputs(ctx, nil, setup{}, func(s *sitting) (*Break, error) {
-				n, err := b.change(s.folder, b.feeds, change)
+				n, err := b.change(ctx, s.folder, b.feeds, change)
 				if err != nil || n == 0 {
 					return nil, err
 				}
@@ -443,7 +424,7 @@ func emptied(ctx context.Context, b *bench, t *trials) (*Break, error) {
 func replayed(ctx context.Context, b *bench, t *trials, change func(*sheet) bool) (*Break, error) {
 	return b.onInputs(ctx, b.done, setup{}, func(s *sitting) (*Break, error) {
 		if change != nil {
-			_, err := b.change(s.folder, b.feeds, func(_ feed, sh *sheet) bool { return change(sh) })
+			_, err := b.change(ctx, s.folder, b.feeds, func(_ feed, sh *sheet) bool { return change(sh) })
 			if err != nil {
 				return nil, err
 			}

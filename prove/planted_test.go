@@ -39,6 +39,7 @@ var bugs = []struct{ bug, pipeline, law string }{
 	{"null-in-part", merging, "hostile"},
 	{"no-duplicate-guard", merging, "hostile"},
 	{"no-window-guard", inWindow, "hostile"},
+	{"equal-rows-lost", overwriting, "hostile"},
 }
 
 func TestPlantedBugsAreCaught(t *testing.T) {

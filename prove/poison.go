@@ -15,9 +15,9 @@ import (
 
 // poisons append one strange record to the stream. A run must refuse it with a documented error and leave the table as it
 // was; or take it in so that neither a further run nor other batches change anything, and say where it has gone.
-func (b *bench) poisons(t *trials) []scenario {
+func (b *bench) poisons(ctx context.Context, t *trials) []scenario {
 	var ss []scenario
-	for _, in := range strangers(b) {
+	for _, in := range strangers(ctx, b) {
 		ss = append(ss, scenario{
 			name: in.name, steps: []string{"append to the stream: " + in.name, "run", "run again, and read the stream from its beginning in other batches"},
 			play: func(ctx context.Context, b *bench) (*Break, error) { return appended(ctx, b, t, in) },
@@ -27,23 +27,23 @@ func (b *bench) poisons(t *trials) []scenario {
 }
 
 // strangers are the records, made of the stream's first one, what is most likely to hurt first.
-func strangers(b *bench) []injection {
+func strangers(ctx context.Context, b *bench) []injection {
 	feeds := b.streams()
 	if len(feeds) == 0 {
 		return nil
 	}
-	s, err := readSheet(filepath.Join(b.folder, feeds[0].path), feeds[0].reader())
+	s, err := b.readSheet(ctx, b.folder, feeds[0])
 	if err != nil || len(s.rows) == 0 {
 		return nil
 	}
-	first, err := eventlog.Unwrap(bytes.TrimSpace(s.rows[0]))
+	first, err := eventlog.Unwrap(bytes.TrimSpace(s.rows[0].line))
 	if err != nil {
 		return nil
 	}
 	var all []injection
 	add := func(name string, line []byte) {
-		all = append(all, injection{name, func(s *sheet) bool {
-			s.rows = append(s.rows[:len(s.rows):len(s.rows)], append(line, '\n'))
+		all = append(all, injection{name: name, change: func(s *sheet) bool {
+			s.rows = append(s.rows[:len(s.rows):len(s.rows)], row{line: append(line, '\n')})
 			return true
 		}})
 	}
@@ -52,7 +52,7 @@ func strangers(b *bench) []injection {
 		r.Value = value
 		add(name, r.Wrap())
 	}
-	add("a record that is there already", bytes.TrimSpace(s.rows[0]))
+	add("a record that is there already", bytes.TrimSpace(s.rows[0].line))
 	with("bytes that are no text", []byte("\xff\xfe"))
 	with("a record without a value", nil)
 	with("half a record", first.Value[:len(first.Value)/2])
@@ -96,7 +96,7 @@ func strangers(b *bench) []injection {
 func appended(ctx context.Context, b *bench, t *trials, in injection) (*Break, error) {
 	return b.onInputs(ctx, b.done, setup{}, func(s *sitting) (*Break, error) {
 		last := b.streams()[len(b.streams())-1:]
-		if _, err := b.change(s.folder, last, func(_ feed, sh *sheet) bool { return in.change(sh) }); err != nil {
+		if _, err := b.change(ctx, s.folder, last, func(_ feed, sh *sheet) bool { return in.change(sh) }); err != nil {
 			return nil, err
 		}
 		bad, err := s.all(ctx, run.Options{})
@@ -108,7 +108,7 @@ func appended(ctx context.Context, b *bench, t *trials, in injection) (*Break, e
 			if !documented(bad) {
 				return failed(bad), nil
 			}
-			t.note(fmt.Sprintf("%s: refused, %s", in.name, bad.Code))
+			t.account(in, Refused, bad.Code, b.clean.Table)
 			br, err := s.compared(ctx)
 			return stepped(br, append(steps, "it ends in "+bad.Code)...), err
 		}
@@ -116,21 +116,21 @@ func appended(ctx context.Context, b *bench, t *trials, in injection) (*Break, e
 		if err != nil {
 			return nil, err
 		}
-		found, err := s.doubtfulKeys(ctx)
+		wrong, err := s.doubtfulKeys(ctx)
 		if err != nil {
 			return nil, err
 		}
 		if len(first.lies) > 0 {
-			found = first.lies[0]
+			wrong = first.lies[0]
 		}
-		if found != "" {
-			return stepped(&Break{Inputs: -1, Found: found}, steps...), nil
+		if wrong != "" {
+			return stepped(found(wrong), steps...), nil
 		}
-		where, err := s.whereabouts(ctx, first)
+		fate, detail, err := s.whereabouts(ctx, in, first)
 		if err != nil {
 			return nil, err
 		}
-		t.note(in.name + ": " + where)
+		t.account(in, fate, detail, first.Table)
 		for _, again := range []struct {
 			step string
 			rows int
@@ -160,10 +160,10 @@ func appended(ctx context.Context, b *bench, t *trials, in injection) (*Break, e
 }
 
 // whereabouts says where a record has gone that was taken in.
-func (s *sitting) whereabouts(ctx context.Context, st *state) (string, error) {
+func (s *sitting) whereabouts(ctx context.Context, in injection, st *state) (Fate, string, error) {
 	ses, err := s.db.Session(ctx)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	defer ses.Close()
 	why := ""
@@ -174,14 +174,13 @@ func (s *sitting) whereabouts(ctx context.Context, st *state) (string, error) {
 	})
 	switch {
 	case err != nil:
-		return "", err
+		return "", "", err
 	case why != "":
-		return "in quarantine: " + why, nil
+		return Quarantined, why, nil
 	case st.equal(s.b.clean) && s.b.p.Stream().Records().OnError == "skip":
-		return "equal to a row that is there, or skipped", nil
-	case st.equal(s.b.clean):
-		return "it changes no row", nil
+		return NoTrace, "it is skipped, or equal to a row that is there", nil
 	default:
-		return s.account(st), nil
+		fate, detail := s.fate(in, st)
+		return fate, detail, nil
 	}
 }

@@ -54,9 +54,10 @@ type Verdict struct {
 	Trials   int
 	Left     int // trials that the budget left untried
 	Took     time.Duration
-	Reason   string   // why it does not apply, or was not tried, or what broke
-	Notes    []string // what was seen on the way, each kind once
-	Break    *Break   // of a broken law
+	Reason   string    // why it does not apply, or was not tried, or what broke
+	Notes    []string  // what was seen on the way, each kind once
+	Accounts []Account // of what was put into the input, what deserves a look first
+	Break    *Break    // of a broken law
 }
 
 // Report is everything that a Run found.
@@ -169,7 +170,7 @@ func proveOne(ctx context.Context, sc *scratch, p *twice.Pipeline, until budget)
 			verdict(Verdict{Pipeline: p.Name, Law: l, Outcome: NotApplicable, Reason: why})
 			continue
 		}
-		first = append(first, &trials{b: b, law: l, end: until.end})
+		first = append(first, &trials{b: b, law: l, end: until.end, caveat: b.leftAlone(l)})
 	}
 	unstable := false
 	for i, t := range first {

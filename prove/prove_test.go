@@ -100,6 +100,7 @@ type law struct {
 	Event, Law, Verdict, Reason string
 	Trials                      int
 	Notes                       []string
+	Accounts                    []struct{ Put, Fate, Detail string }
 	Example                     *struct {
 		Windows        []string
 		InputRows      int `json:"input_rows"`

@@ -9,10 +9,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
 	"github.com/twice-data/twice"
+	"github.com/twice-data/twice/engine"
 	"github.com/twice-data/twice/project"
 )
 
@@ -28,6 +30,9 @@ type scratch struct {
 	root    string
 	targets targets
 	names   atomic.Int64
+
+	parquetMu sync.Mutex
+	parquetDB engine.Driver // see parquet; nil: not opened yet
 }
 
 // targets makes and removes the scratch targets of one kind of engine.
@@ -73,7 +78,10 @@ func newScratch(ctx context.Context, o *Options) (*scratch, error) {
 // captures is where the inputs are kept that cannot be read twice.
 func (sc *scratch) captures() string { return filepath.Join(sc.root, "captures") }
 
-func (sc *scratch) remove(context.Context) { os.RemoveAll(sc.root) }
+func (sc *scratch) remove(context.Context) {
+	sc.closeParquet()
+	os.RemoveAll(sc.root)
+}
 
 // name is a new name inside the scratch.
 func (sc *scratch) name() string { return strconv.FormatInt(sc.names.Add(1), 10) }

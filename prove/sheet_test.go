@@ -1,43 +1,135 @@
 package prove
 
 import (
-	"encoding/xml"
-	"math/rand/v2"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/twice-data/twice"
+	"github.com/twice-data/twice/engine"
+	"github.com/twice-data/twice/engine/duckdb"
+	"github.com/twice-data/twice/project"
 )
 
-func TestSheetsKeepBytes(t *testing.T) {
+// newSheets is a scratch folder's bench with one input file; name says its format.
+func newSheets(t *testing.T, name string, r twice.Reader) (b *bench, f feed, path string) {
+	t.Helper()
+	o := &Options{Open: func(ctx context.Context, t project.Target) (engine.Driver, error) {
+		return duckdb.Open(ctx, duckdb.Options{Path: t.Path, Threads: 1})
+	}}
+	b = &bench{scratch: &scratch{Options: o, root: t.TempDir()}, folder: t.TempDir()}
+	t.Cleanup(b.closeParquet)
+	return b, feed{input: &twice.Input{Files: &twice.FilesInput{Reader: r}}, path: name}, filepath.Join(b.folder, name)
+}
+
+// changed is the file's text after a change of its sheet.
+func changed(t *testing.T, name string, r twice.Reader, text string, change func(s *sheet) bool) string {
+	t.Helper()
+	b, f, path := newSheets(t, name, r)
+	if strings.HasSuffix(name, ".gz") {
+		var zipped bytes.Buffer
+		w := gzip.NewWriter(&zipped)
+		_, _ = w.Write([]byte(text)) // into memory
+		w.Close()
+		text = zipped.String()
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	n, err := b.change(t.Context(), b.folder, []feed{f}, func(_ feed, s *sheet) bool { return change(s) })
+	if err != nil || n != 1 {
+		t.Fatalf("%s: %d files changed, %v", name, n, err)
+	}
+	_, got, _, err := readText(path, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(got)
+}
+
+func TestTextSheetsKeepBytes(t *testing.T) {
 	for name, text := range map[string]string{
-		"a.csv":    "id,name\n1,\"a\nb\"\n2,\"c\"\"d\"\n",
-		"b.ndjson": "{\"id\":1}\n{\"id\":2}\n",
-		"c.csv.gz": "id;x\r\n1;2\r\n",
+		"a.csv":     "id,name\n1,\"a\nb\"\n2,\"c\"\"d\"\n",
+		"b.ndjson":  "{\"id\": 1 , \"n\":1.50}\n{\"id\":2}\n",
+		"c.csv.gz":  "id;x\r\n1;2\r\n",
+		"d.tsv":     "id\tname\n1\t\" x\"\n",
+		"e.csv":     "a,b\n\"1,5\",\"x\"\n",
+		"f.ndjson":  "[1]\n",
+		"g.csv":     "a\n1\n",
+		"h.json.gz": "{\"a\":\"\\u00e9\"}\n",
 	} {
-		path := filepath.Join(t.TempDir(), name)
-		made := &sheet{rows: records([]byte(text), '"'), zipped: strings.HasSuffix(name, ".gz")}
-		if err := made.write(path); err != nil {
-			t.Fatal(err)
+		rows := 0
+		got := changed(t, name, twice.Reader{}, text, func(s *sheet) bool { rows = len(s.rows); return true })
+		if got != text {
+			t.Errorf("%s: %q", name, got)
 		}
-		s, err := readSheet(path, twice.Reader{})
-		if err != nil {
-			t.Fatal(err)
+		if rows == 0 || rows > 2 {
+			t.Errorf("%s has %d rows", name, rows)
 		}
-		if err := s.write(path); err != nil {
-			t.Fatal(err)
+	}
+}
+
+func TestTextSheetsChange(t *testing.T) {
+	headless := false
+	plain, places := twice.Reader{}, twice.Reader{Header: &headless, Skip: 1, Columns: []twice.ReaderColumn{{Name: "id"}, {Name: "n"}}}
+	odd := twice.Reader{Quote: "'", Escape: `\`, Delimiter: "||"}
+	put := func(c int, v string) func(*sheet) bool {
+		return func(s *sheet) bool {
+			r, ok := s.with(s.rows[0], c, v)
+			s.rows = append(s.rows, r)
+			return ok
 		}
-		got, err := s.read(path)
-		if err != nil || string(got) != text {
-			t.Errorf("%s: %q, %v", name, got, err)
+	}
+	for _, test := range []struct {
+		name, file string
+		reader     twice.Reader
+		text, want string
+		change     func(*sheet) bool
+	}{
+		{"a field", "a.csv", plain, "a,b\n1,\"x\"\n", "a,b\n1,\"x\"\n\"2,5\",\"x\"\n", put(0, "2,5")},
+		{"a field of strange CSV", "a.csv", odd, "a||b\n'x\\'||'||2\n", "a||b\n'x\\'||'||2\n'x\\'||'||'it\\'s'\n", put(1, "it's")},
+		{"a field without a header", "a.csv", places, "skip\n1,2\n", "skip\n1,2\n1,\n", put(1, "")},
+		{"a name", "a.csv", plain, "a,b\n1,2\n", "a,b_v2\n1,2\n", func(s *sheet) bool { return s.rename(s, 1, "b_v2") }},
+		{"a further column", "a.csv", plain, "a,b\r\n1,2\r\n", "a,b,c\r\n1,2,x\r\n", func(s *sheet) bool { return s.widen(s, "c") }},
+		{"a further place", "a.csv", places, "skip\n1,2\n", "skip\n1,2,x\n", func(s *sheet) bool { return s.widen(s, "c") }},
+		{"a column less", "a.csv", plain, "a,b\n1,2\n", "b\n2\n", func(s *sheet) bool { return s.drop(s, 0) }},
+		{"a place less", "a.csv", places, "skip\n1,2\n", "skip\n2\n", func(s *sheet) bool { return s.drop(s, 0) }},
+		{"a number", "a.csv", plain, "a,b\n1,-29\n", "a,b\n1,-20\n", func(s *sheet) bool { return s.miscount(s) }},
+		{"a member", "a.ndjson", plain, "{\"a\":1.50,\"b\":2}\n", "{\"a\":1.50,\"b\":2}\n{\"a\":1.50,\"b\":{\"x\":[]}}\n", put(1, `{"x":[]}`)},
+		{"a member less in one", "a.ndjson", plain, "{\"a\":1,\"b\":2}\n", "{\"a\":1,\"b\":2}\n{\"a\":1}\n", put(1, "")},
+		{"a member's name", "a.ndjson", plain, "{\"a\":1}\n{\"b\":1}\n", "{\"c\":1}\n{\"b\":1}\n", func(s *sheet) bool { return s.rename(s, 0, "c") }},
+		{"a member more", "a.ndjson", plain, "{\"a\":1}\n7\n", "{\"a\":1,\"c\":1}\n7\n", func(s *sheet) bool { return s.widen(s, "c") }},
+		{"a member less", "a.ndjson", plain, "{\"a\":1,\"b\":2}\n", "{\"b\":2}\n", func(s *sheet) bool { return s.drop(s, 0) }},
+		{"a number in JSON", "a.ndjson", plain, "{\"a\":1,\"b\":29,\"c\":\"5\"}\n", "{\"a\":1,\"b\":20,\"c\":\"5\"}\n", func(s *sheet) bool { return s.miscount(s) }},
+	} {
+		if got := changed(t, test.file, test.reader, test.text, test.change); got != test.want {
+			t.Errorf("%s: %q, not %q", test.name, got, test.want)
 		}
-		if len(s.rows) == 0 || len(s.rows) > 2 {
-			t.Errorf("%s has %d rows", name, len(s.rows))
-		}
+	}
+	b, f, path := newSheets(t, "a.csv", places)
+	if err := os.WriteFile(path, []byte("skip\n1,2,3\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s, err := b.readSheet(t.Context(), b.folder, f)
+	if err != nil || strings.Join(s.columns, ",") != "id,n,column 3" || s.rename(s, 0, "x") {
+		t.Errorf("columns that have no name in the file: %q, %v", s.columns, err)
+	}
+}
+
+func TestWhatIsNoTextThatCanBeCutIsLeftAlone(t *testing.T) {
+	b, f, path := newSheets(t, "a.csv", twice.Reader{Encodings: []string{"utf-16"}})
+	if err := os.WriteFile(path, []byte("a\x00\n\x001\x00\n\x00"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s, err := b.readSheet(t.Context(), b.folder, f)
+	if err != nil || s.why == "" {
+		t.Errorf("%+v, %v", s, err)
 	}
 }
 
@@ -50,7 +142,8 @@ func TestWritingASheetLeavesALinkedFileAlone(t *testing.T) {
 	if err := os.Link(a, b); err != nil {
 		t.Skip(err)
 	}
-	if err := (&sheet{head: []byte("id\n")}).write(b); err != nil {
+	s := &sheet{format: &csvFile{names: []byte("id\n")}}
+	if err := s.write(t.Context(), s, b); err != nil {
 		t.Fatal(err)
 	}
 	if got, _ := os.ReadFile(a); string(got) != "id\n1\n" {
@@ -58,130 +151,157 @@ func TestWritingASheetLeavesALinkedFileAlone(t *testing.T) {
 	}
 }
 
-func TestEveryOrderOfUpToFourWindows(t *testing.T) {
-	chance := rand.New(rand.NewPCG(1, 2))
-	for n, want := range map[int]int{2: 1, 3: 5, 4: 23, 6: mostPermutations} {
-		all := orders(n, chance)
-		if len(all) != want {
-			t.Errorf("%d orders of %d", len(all), n)
+// everyType is a value of each type that Parquet files come in.
+var everyType = []string{
+	"1::TINYINT", "255::UTINYINT", "-3::SMALLINT", "4::USMALLINT", "4::INTEGER", "4::UINTEGER", "(-9223372036854775808)::BIGINT",
+	"18446744073709551615::UBIGINT", "1.5::FLOAT", "'nan'::DOUBLE", "0.1::DOUBLE", "12.345::DECIMAL(9,3)",
+	"123456789012345678901234567890.12345678::DECIMAL(38,8)", "true", "DATE '2020-02-29'", "DATE '0001-01-01'", "TIME '12:34:56.123456'",
+	"'12:34:56.123456+02'::TIMETZ", "TIMESTAMP '2020-01-01 12:34:56.123456'", "'2020-01-01 12:34:56.123456789'::TIMESTAMP_NS",
+	"TIMESTAMPTZ '2020-01-01 12:34:56.123456+02'", "'infinity'::TIMESTAMP", "INTERVAL '1 month 2 days 3 seconds'", "'abc'", "''",
+	"'e\u0301 \u202eabc 𝕏'", `'\xAA\x00\xFF'::BLOB`, "''::BLOB", "'e68fb68b-873f-4181-ba6b-937cd26e0be7'::UUID", "[1, 2, NULL]",
+	"[]::VARCHAR[]", "['', NULL, 'NULL']", "{'a': 1, 'b': 'x', 'c': [1.5::DECIMAL(9,2)]}", "{'a': NULL::INTEGER, 'b': ''}",
+	"MAP {'k': [1, 2]}", "[{'a': [1, 2], 'b': NULL::TIMESTAMP_NS}]", `'{"a": [1, null]}'::JSON`, "NULL", "NULL::INTEGER[]",
+}
+
+// parquet makes a file of a query.
+func parquet(t *testing.T, path, query string) {
+	t.Helper()
+	query1(t, "COPY ("+query+") TO "+engine.Literal(path)+" (FORMAT parquet)", nil)
+}
+
+// query1 runs a statement in a DuckDB of its own, and scans one value.
+func query1(t *testing.T, query string, dest any) {
+	t.Helper()
+	db, err := sql.Open("duckdb", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if dest == nil {
+		_, err = db.ExecContext(t.Context(), query)
+	} else {
+		err = db.QueryRowContext(t.Context(), query).Scan(dest)
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+}
+
+// printOf is a fingerprint of a file's rows with their types, and of their order if it matters.
+func printOf(t *testing.T, path string, ordered bool) string {
+	t.Helper()
+	row := "hash(t)"
+	if ordered {
+		row += " * (row_number() OVER ())"
+	}
+	var types, sum string
+	from := "read_parquet(" + engine.Literal(path) + ")"
+	query1(t, "SELECT string_agg(column_name || ' ' || column_type, ', ') FROM (DESCRIBE FROM "+from+")", &types)
+	query1(t, "SELECT count(*)::VARCHAR || ' ' || sum(h)::VARCHAR FROM (SELECT "+row+" AS h FROM "+from+" AS t)", &sum)
+	return types + " " + sum
+}
+
+func TestParquetThatIsRewrittenIsTheSame(t *testing.T) {
+	b, f, path := newSheets(t, "a.parquet", twice.Reader{})
+	var columns []string
+	for i, v := range everyType {
+		columns = append(columns, fmt.Sprintf("CASE WHEN i %% 3 <> 1 THEN %s END AS c%d", v, i))
+	}
+	parquet(t, path, "SELECT i AS \"a \"\"name\", "+strings.Join(columns, ", ")+" FROM range(5000) AS r(i)")
+	if why, err := b.faithful(t.Context(), path); err != nil || why != "" {
+		t.Errorf("%q, %v", why, err)
+	}
+	before := printOf(t, path, true)
+	for _, block := range []int{0, 2048} {
+		n, err := b.change(t.Context(), b.folder, []feed{f}, func(_ feed, s *sheet) bool { s.block = block; return true })
+		if err != nil || n != 1 {
+			t.Fatal(n, err)
 		}
-		for _, o := range all {
-			if slices.IsSorted(o) && n <= 4 {
-				t.Errorf("%v is the clean run's order", o)
+		if after := printOf(t, path, true); after != before {
+			t.Errorf("with %d rows in a group:\n%s\n%s", block, before, after)
+		}
+	}
+	var groups int
+	query1(t, "SELECT count(DISTINCT row_group_id) FROM parquet_metadata("+engine.Literal(path)+")", &groups)
+	if groups != 3 {
+		t.Errorf("5000 rows are in %d groups of 2048", groups)
+	}
+}
+
+func TestParquetSheetsChange(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(*sheet) bool
+		want   string // a query for the rows
+	}{
+		{"backwards, one twice", func(s *sheet) bool { s.rows = []row{s.rows[2], s.rows[0], s.rows[0]}; return true },
+			"VALUES (3, 'c'), (1, 'a'), (1, 'a')"},
+		{"no row", func(s *sheet) bool { s.rows = nil; return true }, "SELECT 1, '' WHERE false"},
+		{"other values", func(s *sheet) bool {
+			r, _ := s.with(s.rows[0], 0, "NULL")
+			r, ok := s.with(r, 1, "'it''s'")
+			s.rows = append(s.rows, r)
+			return ok
+		}, "VALUES (1, 'a'), (2, 'b'), (3, 'c'), (NULL, 'it''s')"},
+		{"a number", func(s *sheet) bool { s.columns = append(s.columns, ""); return s.rename(s, 0, "z") && s.drop(s, 1) }, "VALUES (1), (2), (3)"},
+		{"a further column", func(s *sheet) bool { return s.widen(s, "z") }, "VALUES (1, 'a', 'x'), (2, 'b', 'x'), (3, 'c', 'x')"},
+		{"text", func(s *sheet) bool { return s.retype(s, 0, "VARCHAR") }, "VALUES ('1', 'a'), ('2', 'b'), ('3', 'c')"},
+		{"narrow", func(s *sheet) bool { return s.retype(s, 0, "TINYINT") }, "VALUES (1::TINYINT, 'a'), (2, 'b'), (3, 'c')"},
+	} {
+		b, f, path := newSheets(t, "a.parquet", twice.Reader{})
+		parquet(t, path, "SELECT * FROM (VALUES (1, 'a'), (2, 'b'), (3, 'c')) AS t(n, x)")
+		n, err := b.change(t.Context(), b.folder, []feed{f}, func(_ feed, s *sheet) bool { return test.change(s) })
+		if err != nil || n != 1 {
+			t.Errorf("%s: %d files changed, %v", test.name, n, err)
+			continue
+		}
+		var got, want string
+		query1(t, "SELECT coalesce(string_agg(t::VARCHAR), '') FROM (SELECT row(COLUMNS(*)) AS t FROM read_parquet("+engine.Literal(path)+"))", &got)
+		query1(t, "SELECT coalesce(string_agg(t::VARCHAR), '') FROM (SELECT row(COLUMNS(*)) AS t FROM ("+test.want+"))", &want)
+		if got != want {
+			t.Errorf("%s: %s, not %s", test.name, got, want)
+		}
+	}
+	b, f, path := newSheets(t, "a.parquet", twice.Reader{})
+	parquet(t, path, "SELECT 300 AS n, 7 AS m")
+	n, err := b.change(t.Context(), b.folder, []feed{f}, func(_ feed, s *sheet) bool { return s.retype(s, 0, "TINYINT") })
+	if err != nil || n != 0 {
+		t.Errorf("300 as a TINYINT: %d files changed, %v", n, err)
+	}
+}
+
+// Every strange value can be written, into a column of its own type, and read again.
+func TestParquetHoldsStrangeValues(t *testing.T) {
+	b, f, path := newSheets(t, "a.parquet", twice.Reader{})
+	var columns []string
+	for i, v := range everyType {
+		columns = append(columns, fmt.Sprintf("%s AS c%d", v, i))
+	}
+	parquet(t, path, "SELECT "+strings.Join(columns, ", "))
+	types := printOf(t, path, false)
+	types = types[:strings.LastIndex(types[:strings.LastIndex(types, " ")], " ")]
+	want := 0
+	_, err := b.change(t.Context(), b.folder, []feed{f}, func(_ feed, s *sheet) bool {
+		for c := range s.columns {
+			odds := s.odd(s, c)
+			for _, o := range odds {
+				r, ok := s.with(s.rows[0], c, o.value)
+				if !ok {
+					t.Errorf("%s cannot be put", o.name)
+				}
+				s.rows = append(s.rows, r)
+			}
+			if len(odds) == 0 || !odds[min(1, len(odds)-1)].null {
+				t.Errorf("NULL is not tried in %s", s.columns[c])
 			}
 		}
-	}
-}
-
-func TestMovedClocks(t *testing.T) {
-	sql := "select current_date as d, now() as n, 'now()' as text from t"
-	at := []int{strings.Index(sql, "current_date"), strings.Index(sql, "now()")}
-	got := moveClock(sql, at, time.Date(2031, 2, 28, 1, 2, 3, 0, time.UTC))
-	want := "select (DATE '2031-02-28') as d, (TIMESTAMPTZ '2031-02-28 01:02:03+00') as n, 'now()' as text from t"
-	if got != want {
-		t.Error(got)
-	}
-}
-
-func table(rs ...string) *state {
-	st := &state{rows: &rows{columns: []string{"a", "b"}, count: map[string]int{}}}
-	for _, r := range rs {
-		st.rows.count[strings.ReplaceAll(r, ",", separator)]++
-		st.Table.Rows++
-		st.Table.Sum += uint64(len(r))
-	}
-	return st
-}
-
-func TestDifferences(t *testing.T) {
-	d := difference(table("1,x", "2,y"), table("1,x", "1,x", "3,z"))
-	if d.Lost != 1 || d.Added != 2 || d.Doubled != 1 || d.LastBits {
-		t.Errorf("%+v", d)
-	}
-	if d.String() != "1 row missing, 1 row extra, 1 row doubled" {
-		t.Error(d)
-	}
-	for _, pair := range [][2]string{{"0.30000000000000004", "0.3"}, {"18.479999999999997", "18.480000000000004"}} {
-		if d := difference(table("1,"+pair[0]), table("1,"+pair[1])); !d.LastBits {
-			t.Errorf("%s and %s differ in more than their last digits", pair[0], pair[1])
-		}
-	}
-	if d := difference(table("1,0.30000000000000004"), table("1,0.31")); d.LastBits {
-		t.Error("0.31 is not 0.3")
-	}
-}
-
-func TestScratchOfDeadProcessesGoes(t *testing.T) {
-	dir := t.TempDir()
-	dead, alive, other := filepath.Join(dir, scratchPrefix+"999999999-x"), filepath.Join(dir, scratchPrefix+"1-x"), filepath.Join(dir, "else")
-	for _, d := range []string{dead, alive, other} {
-		if err := os.Mkdir(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	sweepFolders(dir)
-	if exists(dead) || !exists(alive) || !exists(other) {
-		t.Errorf("dead %v, alive %v, other %v", exists(dead), exists(alive), exists(other))
-	}
-}
-
-func report() *Report {
-	broken := Verdict{
-		Pipeline: "daily", Law: Laws[0], Outcome: Broken, Trials: 3, Reason: "1 row <extra>",
-		Break: &Break{
-			Steps: []string{"run", "run again"}, Inputs: 2, Windows: []twice.Window{{}}, File: "pipelines/daily.sql", Line: 3,
-			Cause: "now()", Next: "use $start", Diff: &Diff{Columns: []string{"id"}, Extra: []Row{{[]string{"<7>"}, 2}}, Added: 2},
-		},
-	}
-	holds := Verdict{Pipeline: "daily", Law: Laws[5], Outcome: Holds, Trials: 90}
-	return &Report{Project: "shop", Engine: "duckdb", Seed: 7, Subjects: []Subject{{
-		Pipeline: &twice.Pipeline{Name: "daily", Write: twice.Overwrite, Table: twice.Table{Name: "daily"}},
-		Windows:  []twice.Window{{}}, Walk: []string{"ledger", "insert", "commit"}, Verdicts: []Verdict{broken, holds},
-	}}}
-}
-
-func TestThePageIsWholeAndEscaped(t *testing.T) {
-	b, err := HTML(report())
+		want = len(s.rows)
+		return true
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := string(b)
-	for _, want := range []string{"1 law broken", "&lt;7&gt;", "pipelines/daily.sql:3", "--seed 7", "prefers-color-scheme: dark", "width=device-width"} {
-		if !strings.Contains(text, want) {
-			t.Errorf("the page has no %q", want)
-		}
-	}
-	for _, bad := range []string{"<7>", "http://", "https://", "<script", "ZgotmplZ"} {
-		if strings.Contains(text, bad) {
-			t.Errorf("the page has %q", bad)
-		}
-	}
-}
-
-func TestJUnitCounts(t *testing.T) {
-	b, err := JUnit(report())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got junitSuites
-	if err := xml.Unmarshal(b, &got); err != nil {
-		t.Fatal(err)
-	}
-	s := got.Suites[0]
-	if s.Tests != 2 || s.Failures != 1 || s.Cases[0].Failure == nil || !strings.Contains(s.Cases[0].Failure.Text, "run again") {
-		t.Errorf("%s", b)
-	}
-}
-
-func TestTheLawsAreAllTriedOnce(t *testing.T) {
-	var names []string
-	for _, l := range Laws {
-		names = append(names, l.Name)
-	}
-	tried := slices.Clone(lawOrder)
-	slices.Sort(names)
-	slices.Sort(tried)
-	if !slices.Equal(names, tried) {
-		t.Errorf("laws %v, tried %v", names, tried)
+	if got := printOf(t, path, false); !strings.HasPrefix(got, fmt.Sprintf("%s %d ", types, want)) {
+		t.Errorf("%s\nnot %d of %s", got, want, types)
 	}
 }

@@ -72,8 +72,8 @@ func (sh *shrinker) fewerRows(ctx context.Context, windows []twice.Window, best 
 		if !slices.ContainsFunc(f.windows, func(w twice.Window) bool { return slices.ContainsFunc(windows, w.Overlaps) }) {
 			continue
 		}
-		s, err := readSheet(filepath.Join(sh.b.folder, f.path), f.reader())
-		if err != nil || s == nil {
+		s, err := sh.b.readSheet(ctx, sh.b.folder, f)
+		if err != nil || s.why != "" {
 			return
 		}
 		for j := range s.rows {
@@ -127,17 +127,17 @@ func (sh *shrinker) again(ctx context.Context, windows []twice.Window, rows []ro
 
 // smaller is a bench of the same pipeline with fewer windows and rows.
 func (b *bench) smaller(ctx context.Context, windows []twice.Window, rows []rowAt) (*bench, error) {
-	small := &bench{scratch: b.scratch, p: b.p, family: b.family, feeds: b.feeds, windows: slices.Clone(windows), borrowed: b.borrowed}
+	small := &bench{scratch: b.scratch, p: b.p, family: b.family, feeds: b.feeds, fixed: b.fixed, sieves: b.sieves, rowByRow: b.rowByRow, windows: slices.Clone(windows), borrowed: b.borrowed}
 	small.folder = filepath.Join(b.root, "project-"+b.name())
 	if err := os.CopyFS(small.folder, os.DirFS(b.folder)); err != nil {
 		return nil, err
 	}
 	var err error
 	if small.need, err = newChooser(b.scratch).needed(ctx, b.family, windows); err == nil && rows != nil {
-		err = small.keep(rows)
+		err = small.keep(ctx, rows)
 	}
 	if err == nil {
-		err = small.measure()
+		err = small.measure(ctx)
 	}
 	if err == nil {
 		err = small.fill(ctx)
@@ -153,10 +153,10 @@ func (b *bench) smaller(ctx context.Context, windows []twice.Window, rows []rowA
 }
 
 // keep leaves out all input rows but some.
-func (b *bench) keep(rows []rowAt) error {
+func (b *bench) keep(ctx context.Context, rows []rowAt) error {
 	for i, f := range b.feeds {
-		_, err := b.change(b.folder, []feed{f}, func(_ feed, s *sheet) bool {
-			var kept [][]byte
+		_, err := b.change(ctx, b.folder, []feed{f}, func(_ feed, s *sheet) bool {
+			var kept []row
 			for _, at := range rows {
 				if at.feed == i && at.row < len(s.rows) {
 					kept = append(kept, s.rows[at.row])

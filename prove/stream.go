@@ -76,10 +76,10 @@ func (b *bench) streams() []feed {
 const wantedBatches = 3
 
 // measure sets how many records a batch has, so that there are several.
-func (b *bench) measure() error {
+func (b *bench) measure(ctx context.Context) error {
 	total := 0
 	for _, f := range b.streams() {
-		s, err := readSheet(filepath.Join(b.folder, f.path), f.reader())
+		s, err := b.readSheet(ctx, b.folder, f)
 		if err != nil {
 			return err
 		}
@@ -106,7 +106,7 @@ func grown(ctx context.Context, b *bench, stages func(sizes stage, order []strin
 		whole, order := map[string]*sheet{}, []string{}
 		sizes := stage{}
 		for _, f := range b.streams() {
-			sh, err := readSheet(filepath.Join(b.folder, f.path), f.reader())
+			sh, err := b.readSheet(ctx, b.folder, f)
 			if err != nil {
 				return nil, err
 			}
@@ -115,8 +115,9 @@ func grown(ctx context.Context, b *bench, stages func(sizes stage, order []strin
 		}
 		for _, st := range append(stages(sizes, order), sizes) {
 			for name, n := range st {
-				part := &sheet{rows: whole[name].rows[:n]}
-				if err := part.write(filepath.Join(s.folder, name)); err != nil {
+				part := *whole[name]
+				part.rows = part.rows[:n]
+				if err := part.write(ctx, &part, filepath.Join(s.folder, name)); err != nil {
 					return nil, err
 				}
 			}

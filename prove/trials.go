@@ -28,15 +28,16 @@ type trials struct {
 	took     time.Duration
 	err      error // why the law cannot be tried
 
-	mu     sync.Mutex
-	done   int
-	also   int // trials of another law that this one looked at
-	left   int
-	notes  []string
-	caveat string // what a law that holds does not say here
-	broken *Break
-	by     scenario // what broke it: the first in the law's order that did
-	at     int      // its place in that order
+	mu       sync.Mutex
+	done     int
+	also     int // trials of another law that this one looked at
+	left     int
+	notes    []string
+	accounts []account
+	caveat   string // what a law that holds does not say here
+	broken   *Break
+	by       scenario // what broke it: the first in the law's order that did
+	at       int      // its place in that order
 }
 
 // round goes on where the last round ended.
@@ -52,7 +53,7 @@ func (t *trials) open() bool { return t.broken == nil && t.err == nil && t.left 
 
 // verdict is what the rounds came to.
 func (t *trials) verdict(ctx context.Context) Verdict {
-	v := Verdict{Pipeline: t.b.p.Name, Law: t.law, Trials: t.done + t.also, Left: t.left, Notes: t.notes, Took: t.took}
+	v := Verdict{Pipeline: t.b.p.Name, Law: t.law, Trials: t.done + t.also, Left: t.left, Notes: t.notes, Accounts: t.settled(), Took: t.took}
 	switch {
 	case t.broken != nil:
 		began := time.Now()

@@ -227,17 +227,33 @@ func (v *proveView) clear() {
 }
 
 type lawLine struct {
-	Event    string   `json:"event"`
-	Pipeline string   `json:"pipeline"`
-	Group    string   `json:"group"`
-	Law      string   `json:"law"`
-	Verdict  string   `json:"verdict"`
-	Trials   int      `json:"trials"`
-	Untried  int      `json:"untried,omitempty"`
-	Seconds  float64  `json:"seconds"`
-	Reason   string   `json:"reason,omitempty"`
-	Notes    []string `json:"notes,omitempty"`
-	Example  *example `json:"example,omitempty"`
+	Event    string        `json:"event"`
+	Pipeline string        `json:"pipeline"`
+	Group    string        `json:"group"`
+	Law      string        `json:"law"`
+	Verdict  string        `json:"verdict"`
+	Trials   int           `json:"trials"`
+	Untried  int           `json:"untried,omitempty"`
+	Seconds  float64       `json:"seconds"`
+	Reason   string        `json:"reason,omitempty"`
+	Notes    []string      `json:"notes,omitempty"`
+	Accounts []accountJSON `json:"accounts,omitempty"`
+	Example  *example      `json:"example,omitempty"`
+}
+
+// accountJSON says what became of something strange in the input.
+type accountJSON struct {
+	Put    string `json:"put"`
+	Fate   string `json:"fate"`
+	Detail string `json:"detail,omitempty"`
+}
+
+func accountsOf(as []prove.Account) []accountJSON {
+	var all []accountJSON
+	for _, a := range as {
+		all = append(all, accountJSON{a.Put, string(a.Fate), a.Detail})
+	}
+	return all
 }
 
 // example is a broken law's shortest reproduction.
@@ -291,7 +307,7 @@ func (v *proveView) verdict(d prove.Verdict) {
 	if v.json {
 		v.line(lawLine{
 			Event: "law", Pipeline: d.Pipeline, Group: d.Law.Group, Law: d.Law.Name, Verdict: string(d.Outcome), Trials: d.Trials,
-			Untried: d.Left, Seconds: seconds(d.Took), Reason: d.Reason, Notes: d.Notes, Example: exampleOf(d.Break),
+			Untried: d.Left, Seconds: seconds(d.Took), Reason: d.Reason, Notes: d.Notes, Accounts: accountsOf(d.Accounts), Example: exampleOf(d.Break),
 		})
 		return
 	}
@@ -322,6 +338,30 @@ func (v *proveView) verdict(d prove.Verdict) {
 	fmt.Fprintf(v.stdout, "  %-9s  %s  %10s  %s\n", d.Law.Name, paint(v.stdout, colour, fmt.Sprintf("%-7s", outcome)), trials, detail)
 	if d.Break != nil {
 		v.reproduction(d.Break)
+	}
+	v.accounts(d)
+}
+
+// mostAccounts is how many of the accounts are shown on the terminal that deserve a look: what left no trace, or no value.
+const mostAccounts = 4
+
+// accounts says briefly where strange input has gone.
+func (v *proveView) accounts(d prove.Verdict) {
+	if len(d.Accounts) == 0 {
+		return
+	}
+	fmt.Fprintf(v.stdout, "      put into the input: %s\n", d.Tally())
+	shown := 0
+	for _, a := range d.Accounts {
+		if a.Fate != prove.NoTrace && a.Fate != prove.BecameNull {
+			continue
+		}
+		if shown == mostAccounts {
+			fmt.Fprintln(v.stdout, "        ...; all of them: --html FILE")
+			break
+		}
+		fmt.Fprintf(v.stdout, "        %s: %s\n", a.Put, strings.TrimSuffix(a.Fate.Words()+": "+a.Detail, ": "))
+		shown++
 	}
 }
 
