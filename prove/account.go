@@ -87,16 +87,15 @@ func (t *trials) account(in injection, fate Fate, detail string, sum twice.Finge
 func (t *trials) settled() []Account {
 	var all []Account
 	for _, a := range t.accounts {
-		if a.in.put && !a.in.copy && !a.in.null && (a.Fate == Added || a.Fate == Changed) {
-			for _, b := range t.accounts {
-				switch {
-				case b.sum != a.sum || b.Fate != a.Fate:
-				case b.in.copy:
-					a.Detail = "counted like a copy of the row, its value is in no row: " + a.Detail
-				case b.in.null && b.in.column == a.in.column && !slices.ContainsFunc(t.accounts, func(c account) bool { return c.in.copy && c.sum == b.sum }):
-					a.Fate = BecameNull
-				}
-			}
+		twin := func(is func(in injection) bool) bool {
+			return slices.ContainsFunc(t.accounts, func(b account) bool { return is(b.in) && b.sum == a.sum && b.Fate == a.Fate })
+		}
+		switch {
+		case !a.in.put || a.in.copy || a.Fate != Added && a.Fate != Changed:
+		case twin(func(in injection) bool { return in.copy }):
+			a.Detail += "; an exact copy of the row does the same"
+		case !a.in.null && twin(func(in injection) bool { return in.null && in.column == a.in.column }):
+			a.Fate = BecameNull
 		}
 		all = append(all, a.Account)
 	}

@@ -71,14 +71,16 @@ func (b *bench) injections(ctx context.Context) ([]injection, error) {
 	slices.SortStableFunc(keysFirst, func(x, y int) int { return keyRank(b, s.columns[x]) - keyRank(b, s.columns[y]) })
 
 	all := []injection{{name: "a row that is there already", change: repeated, put: true, copy: true}}
-	if last := keysFirst[len(keysFirst)-1]; len(odds[last]) > 0 {
-		o := odds[last][0]
-		all = append(all, varied("the same key with another value ("+s.columns[last]+")", last, o))
+	for _, c := range slices.Backward(keysFirst) {
+		if len(odds[c]) > 0 && !odds[c][0].null {
+			all = append(all, varied("the same key with another value ("+s.columns[c]+")", c, odds[c][0]))
+			break
+		}
 	}
 	for _, null := range []bool{true, false} {
 		for _, c := range keysFirst {
 			for i, o := range odds[c] {
-				if i > 0 && o.null == null {
+				if o.null == null && (i > 0 || null) {
 					all = append(all, varied(o.name, c, o))
 				}
 			}

@@ -24,7 +24,7 @@ func readCSV(path string, r twice.Reader) (*sheet, error) {
 	if err != nil || why != "" {
 		return &sheet{why: why}, err
 	}
-	f := &csvFile{textFile: t, quote: first(r.Quote, '"'), nulls: r.Nulls}
+	f := &csvFile{textFile: t, comma: r.Delimiter, quote: first(r.Quote, '"'), nulls: r.Nulls}
 	f.escape = first(r.Escape, f.quote)
 	records := f.records(text)
 	if len(records) < r.Skip {
@@ -86,29 +86,45 @@ func (f *csvFile) records(text []byte) [][]byte {
 	return rs
 }
 
-// scan calls see for each byte that is not quoted.
+// scan calls see for each byte that is not quoted. A quote opens only where a field begins: 5" is an inch.
 func (f *csvFile) scan(text []byte, see func(i int, c byte)) {
 	quoted := false
 	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case quoted && c == f.escape && f.escape != f.quote:
+		c := text[i]
+		again := i+1 < len(text) && text[i+1] == f.quote
+		switch {
+		case quoted && c == f.escape && (again || f.escape != f.quote):
 			i++
-		case c == f.quote:
-			quoted = !quoted
-		case !quoted:
+		case quoted && c == f.quote:
+			quoted = false
+		case quoted:
+		case c == f.quote && (i == 0 || text[i-1] == '\n' || f.ends(text[i-1])):
+			quoted = true
+		default:
 			see(i, c)
 		}
 	}
 }
+
+// ends says whether c may be the end of a delimiter.
+func (f *csvFile) ends(c byte) bool {
+	if f.comma == "" { // it is not known yet
+		return strings.IndexByte(delimiters, c) >= 0
+	}
+	return f.comma[len(f.comma)-1] == c
+}
+
+// delimiters are those that are looked for.
+const delimiters = ",;\t|"
 
 func delimiter(r twice.Reader, line []byte) string {
 	if r.Delimiter != "" {
 		return r.Delimiter
 	}
 	best, most := ",", 0
-	for _, c := range []string{",", ";", "\t", "|"} {
-		if n := bytes.Count(line, []byte(c)); n > most {
-			best, most = c, n
+	for _, c := range delimiters {
+		if n := bytes.Count(line, []byte(string(c))); n > most {
+			best, most = string(c), n
 		}
 	}
 	return best

@@ -94,6 +94,7 @@ func TestTextSheetsChange(t *testing.T) {
 	}{
 		{"a field", "a.csv", plain, "a,b\n1,\"x\"\n", "a,b\n1,\"x\"\n\"2,5\",\"x\"\n", put(0, "2,5")},
 		{"a field of strange CSV", "a.csv", odd, "a||b\n'x\\'||'||2\n", "a||b\n'x\\'||'||2\n'x\\'||'||'it\\'s'\n", put(1, "it's")},
+		{"a field beside inches", "a.csv", plain, "a,b\n5\" disk,\"3\"\"\"\n4,5\n", "a,b\n5\" disk,\"3\"\"\"\n4,5\n5\" disk,9\n", put(1, "9")},
 		{"a field without a header", "a.csv", places, "skip\n1,2\n", "skip\n1,2\n1,\n", put(1, "")},
 		{"a name", "a.csv", plain, "a,b\n1,2\n", "a,b_v2\n1,2\n", func(s *sheet) bool { return s.rename(s, 1, "b_v2") }},
 		{"a further column", "a.csv", plain, "a,b\r\n1,2\r\n", "a,b,c\r\n1,2,x\r\n", func(s *sheet) bool { return s.widen(s, "c") }},

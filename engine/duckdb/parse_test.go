@@ -90,13 +90,14 @@ func TestParseFindsTablesAndCalls(t *testing.T) {
 
 func TestParseDescribesSelects(t *testing.T) {
 	d := inMemory(t)
-	q, err := d.Parse(context.Background(), `
+	sql := `
 select o.c, date_trunc('day', o.t) as day, sum(distinct x order by x)
 from orders o left join items i on i.id = o.item
 where o.c = 5 and o.k = i.k
 group by 1, day
 having count(*) > 1
-order by day desc, 3 limit 7`)
+order by day desc, 3 limit 7`
+	q, err := d.Parse(context.Background(), sql)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,12 +108,17 @@ order by day desc, 3 limit 7`)
 		}
 		return list
 	}
+	var filters []string
+	for _, f := range sel.Filters {
+		filters = append(filters, fmt.Sprintf("%s %d", f.Word, strings.Count(sql[:f.At], "\n")))
+	}
 	var implied []string
 	for _, i := range sel.Implied {
 		implied = append(implied, i.Known.Of+"."+i.Known.Column+">"+i.Then.Of+"."+i.Then.Column)
 	}
 	got := map[string]any{
 		"group": names(sel.Group), "order": names(sel.Order), "fixed": names(sel.Fixed), "implied": implied,
+		"filters":    filters,
 		"aggregated": sel.Aggregated, "sets": sel.GroupingSets, "limit": sel.Limit != nil && !sel.Limit.One,
 		"columns": []string{sel.Columns[0].Name, sel.Columns[1].Name, sel.Columns[2].Name},
 		"from":    []string{sel.From[0].Alias, sel.From[1].Alias},
@@ -120,6 +126,7 @@ order by day desc, 3 limit 7`)
 	want := map[string]any{
 		"group": []string{".#1", ".day#0"}, "order": []string{".day#0", ".#3"}, "fixed": []string{"o.c#0"},
 		"implied":    []string{"o.item>i.id", "o.k>i.k", "i.k>o.k"}, // the outer join gives only one way
+		"filters":    []string{"JOIN 2", "WHERE 3", "HAVING 5"},
 		"aggregated": true, "sets": false, "limit": true,
 		"columns": []string{"c", "day", ""}, "from": []string{"o", "i"},
 	}

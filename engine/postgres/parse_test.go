@@ -157,7 +157,11 @@ func TestParseReadsTheSelect(t *testing.T) {
 	check("order", names(s.Order), "#2+a")
 	check("fixed", names(s.Fixed), "t.day+kind")
 	check("limit", fmt.Sprintf("%+v", *s.Limit), fmt.Sprintf("{At:%d One:true Ties:false}", strings.Index(text, "1 OFFSET")))
-	var outputs, implied, sources []string
+	var outputs, implied, sources, filters []string
+	for _, f := range s.Filters {
+		filters = append(filters, fmt.Sprintf("%s %d", f.Word, strings.Count(text[:f.At], "\n")))
+	}
+	check("filters", strings.Join(filters, ", "), "JOIN 1, JOIN 1, WHERE 2")
 	for _, c := range s.Columns {
 		outputs = append(outputs, fmt.Sprintf("%s,%t,%s", c.Name, c.Star, c.Expr.Of))
 	}
