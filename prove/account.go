@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/twice-data/twice"
@@ -154,7 +155,7 @@ func told(before, after *rows) string {
 			left += g.Times
 			continue
 		}
-		texts = append(texts, change(before.columns, g.Values, come[at].Values))
+		texts = append(texts, change(before.columns, g.Values, come[at].Values, true))
 		come = slices.Delete(come, at, at+1)
 	}
 	for _, g := range gone[min(len(gone), mostPaired):] {
@@ -168,7 +169,7 @@ func told(before, after *rows) string {
 		texts = append(texts[:mostTold], counted(n, "row")+" more changed")
 	}
 	if more > 0 {
-		texts = append(texts, fmt.Sprintf("%s more: %s", counted(more, "row"), cells(after.columns, come[0].Values)))
+		texts = append(texts, counted(more, "row")+" more: "+newcomer(before, after.columns, come[0]))
 	}
 	if left > 0 {
 		texts = append(texts, counted(left, "row")+" less")
@@ -193,39 +194,50 @@ func likest(r Row, among []Row) int {
 	return best
 }
 
-func change(columns, before, after []string) string {
+// newcomer tells a row by what sets it apart from the one before that it is most like.
+func newcomer(before *rows, columns []string, r Row) string {
+	if len(before.count) > mostPaired {
+		return change(columns, nil, r.Values, false)
+	}
+	old := minus(before, &rows{})
+	like := likest(r, old)
+	if like < 0 {
+		return change(columns, nil, r.Values, false)
+	}
+	return change(columns, old[like].Values, r.Values, false)
+}
+
+// change tells the cells that differ, if both then as "5 → 6", and by some of the others which row it is.
+func change(columns, before, after []string, both bool) string {
 	var differ, same []string
-	for i, v := range before {
+	for i, v := range after {
 		switch {
-		case i >= len(columns) || i >= len(after):
-		case v != after[i] && len(differ) < mostCells:
-			differ = append(differ, fmt.Sprintf("%s %s → %s", columns[i], short(v), short(after[i])))
-		case v == after[i] && len(same) < mostCells:
-			same = append(same, columns[i]+" "+short(v))
+		case i >= len(columns):
+		case i < len(before) && before[i] == v:
+			if len(same) < mostCells {
+				same = append(same, columns[i]+" "+short(v))
+			}
+		case len(differ) >= mostCells:
+		case both:
+			differ = append(differ, fmt.Sprintf("%s %s → %s", columns[i], short(before[i]), short(v)))
+		default:
+			differ = append(differ, columns[i]+" "+short(v))
 		}
 	}
-	text := strings.Join(differ, ", ")
-	if len(same) > 0 {
-		text += " (" + strings.Join(same, ", ") + ")"
+	if len(same) == 0 {
+		return strings.Join(differ, ", ")
 	}
-	return text
+	return strings.TrimSpace(strings.Join(differ, ", ") + " (" + strings.Join(same, ", ") + ")")
 }
 
-func cells(columns, values []string) string {
-	var texts []string
-	for i, v := range values {
-		if i < len(columns) && len(texts) < 2*mostCells {
-			texts = append(texts, columns[i]+" "+short(v))
-		}
-	}
-	return strings.Join(texts, ", ")
-}
-
+// short is a value as it can be printed in a line.
 func short(v string) string {
+	long := ""
 	if r := []rune(v); len(r) > 40 {
-		return fmt.Sprintf("%s… (%d bytes)", string(r[:20]), len(v))
+		v, long = string(r[:20]), fmt.Sprintf("… (%d bytes)", len(v))
 	}
-	return v
+	q := strconv.QuoteToGraphic(v)
+	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`) + long
 }
 
 // readQueries finds out what in the family's SELECTs can make a row of input leave no trace.

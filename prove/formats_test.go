@@ -121,11 +121,12 @@ func TestStrangeRowsAreAccountedFor(t *testing.T) {
 		"the same key with another value (amount)": {"changed", "n 2 → 3, total 4 → 11 (day 2026-01-01, customer c1)"},
 		"an empty amount":                          {"changed", "n 2 → 3 (day 2026-01-01, customer c1, total 4)"},
 		`amount = "NaN"`:                           {"null", "n 2 → 3 (day 2026-01-01, customer c1, total 4)"},
+		`customer = "\u202eabc"`:                   {"added", `1 row more: customer \u202eabc, total 1.5 (day 2026-01-01, n 1)`},
 		"an empty customer":                        {"no_trace", sieves},
 		`customer = "NULL"`:                        {"no_trace", sieves},
 		"a further column":                         {"no_trace", ""},
 		"column customer renamed":                  {"refused", "missing-column"},
-		`customer = "é"`:                           {"added", "1 row more: day 2026-01-01, customer é, n 1, total 1.5"},
+		`customer = "é"`:                           {"added", "1 row more: customer é, total 1.5 (day 2026-01-01, n 1)"},
 	} {
 		if got := accounts[put]; got != want {
 			t.Errorf("%s: %q, not %q", put, got, want)
