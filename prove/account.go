@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/twice-data/twice"
 	"github.com/twice-data/twice/engine"
@@ -21,6 +22,7 @@ const (
 	Added       Fate = "added"       // the table has more rows, or fewer
 	Changed     Fate = "changed"     // the table has as many rows, and some are other ones
 	BecameNull  Fate = "null"        // the table is what NULL in its place would have made of it
+	Altered     Fate = "altered"     // a column that the SELECT hands through holds another value
 	NoTrace     Fate = "no_trace"    // the table is as it was
 )
 
@@ -29,7 +31,7 @@ var Fates = []struct {
 	Fate  Fate
 	Words string
 }{
-	{NoTrace, "in no row"}, {BecameNull, "became NULL"}, {Changed, "changed rows"}, {Added, "added rows"},
+	{NoTrace, "in no row"}, {BecameNull, "became NULL"}, {Altered, "altered"}, {Changed, "changed rows"}, {Added, "added rows"},
 	{Quarantined, "in quarantine"}, {Refused, "refused"},
 }
 
@@ -134,7 +136,38 @@ func (s *sitting) fate(in injection, st *state) (Fate, string) {
 	if st.rows == nil || s.b.clean.rows == nil {
 		return fate, fmt.Sprintf("%+d rows", more)
 	}
+	if s.b.altered(in, st.rows) {
+		fate = Altered
+	}
 	return fate, told(s.b.clean.rows, st.rows)
+}
+
+// altered says that the row which came with a value holds another number instead, or the beginning of its text. What cannot
+// be compared was not altered.
+func (b *bench) altered(in injection, after *rows) bool {
+	c := slices.IndexFunc(after.columns, func(name string) bool { return strings.EqualFold(name, in.of) })
+	come := minus(after, b.clean.rows)
+	if c < 0 || !in.put || in.null || !b.handsOn(in.of) || len(come) != 1 {
+		return false
+	}
+	put, holds := strings.Trim(in.value, `"'()`), come[0].Values[c]
+	if put == holds {
+		return false
+	}
+	x, notX := strconv.ParseFloat(put, 64)
+	y, notY := strconv.ParseFloat(holds, 64)
+	if notX == nil && notY == nil {
+		return x < y || x > y
+	}
+	return len(holds) > len(time.DateOnly) && strings.HasPrefix(put, holds)
+}
+
+// handsOn says that a column of the input is one of the table, just as it is. A star that replaces columns is none.
+func (b *bench) handsOn(column string) bool {
+	star := !strings.Contains(strings.ToLower(b.p.SQL), "replace")
+	return b.rowByRow && slices.ContainsFunc(b.outputs, func(o engine.Output) bool {
+		return o.Star && star || strings.EqualFold(o.Name, column) && strings.EqualFold(o.Expr.Column, column)
+	})
 }
 
 // Bounds of what is told of rows that differ.
@@ -258,6 +291,9 @@ func (b *bench) readQueries(ctx context.Context) error {
 			}
 		}
 		b.rowByRow = len(b.family) == 1 && rowByRow(p, q)
+		if len(q.Selects) > 0 {
+			b.outputs = q.Selects[0].Columns
+		}
 	}
 	return nil
 }

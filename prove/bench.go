@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/twice-data/twice"
+	"github.com/twice-data/twice/engine"
 	"github.com/twice-data/twice/run"
 )
 
@@ -26,6 +27,7 @@ type bench struct {
 	folder   string            // the scratch project with the clean inputs; nobody changes it
 	sieves   []string          // what in the family's SELECTs can leave a row out
 	rowByRow bool              // nothing does: a row of input makes a row of the table
+	outputs  []engine.Output   // the columns of p's SELECT
 	base     *lab              // what p reads is filled, p is not
 	done     *lab              // p is filled too, by the clean run
 	clean    *state            // of done

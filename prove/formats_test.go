@@ -106,17 +106,9 @@ func TestStrangeRowsAreAccountedFor(t *testing.T) {
 	s.write("landing/o-2026-01-01.csv", "customer,amount\nc1,1.5\nc1,2.5\nc2,3.5\n")
 	s.formatted("csv", ", columns: {customer: varchar, amount: varchar}", "write: overwrite\ntime_column: day",
 		"select $start::date as day, customer, count(*) as n, sum(try_cast(amount as decimal(9,2))) as total\nfrom o\nwhere customer <> 'NULL'\ngroup by customer")
-	l := s.verdicts("--time", "0", "--law", "hostile")["hostile"]
-	if l.Verdict != "holds" {
-		t.Fatalf("%s: %s", l.Verdict, l.Reason)
-	}
-	accounts := map[string][2]string{}
-	for _, a := range l.Accounts {
-		accounts[a.Put] = [2]string{a.Fate, a.Detail}
-	}
 	const counted = "n 2 → 3, total 4 → 5.5 (day 2026-01-01, customer c1)"
 	const sieves = "what can leave it out: WHERE (pipelines/p.sql:12), an aggregate that it does not change"
-	for put, want := range map[string][2]string{
+	s.accounts(map[string][2]string{
 		"a row that is there already":              {"changed", counted},
 		"the same key with another value (amount)": {"changed", "n 2 → 3, total 4 → 11 (day 2026-01-01, customer c1)"},
 		"an empty amount":                          {"changed", "n 2 → 3 (day 2026-01-01, customer c1, total 4)"},
@@ -127,9 +119,39 @@ func TestStrangeRowsAreAccountedFor(t *testing.T) {
 		"a further column":                         {"no_trace", ""},
 		"column customer renamed":                  {"refused", "missing-column"},
 		`customer = "é"`:                           {"added", "1 row more: customer é, total 1.5 (day 2026-01-01, n 1)"},
-	} {
-		if got := accounts[put]; got != want {
-			t.Errorf("%s: %q, not %q", put, got, want)
+	})
+}
+
+// accounts tries the law hostile and looks where some of what it puts into the input goes.
+func (s *shop) accounts(want map[string][2]string) {
+	s.t.Helper()
+	l := s.verdicts("--time", "0", "--law", "hostile")["hostile"]
+	if l.Verdict != "holds" {
+		s.t.Fatalf("%s: %s", l.Verdict, l.Reason)
+	}
+	got := map[string][2]string{}
+	for _, a := range l.Accounts {
+		got[a.Put] = [2]string{a.Fate, a.Detail}
+	}
+	for put, w := range want {
+		if got[put] != w {
+			s.t.Errorf("%s: %q, not %q", put, got[put], w)
 		}
 	}
+}
+
+func TestValuesThatAreTakenForOthersAreTold(t *testing.T) {
+	t.Parallel()
+	s := &shop{t, t.TempDir(), t.TempDir()}
+	s.write("twice.yml", "project: shop\ntargets: {dev: "+duckdbFile+"}\n")
+	s.write("landing/o-2026-01-01.csv", "id,placed\n5,2026-01-01 10:00:00\n")
+	s.formatted("csv", ", columns: {id: bigint, placed: timestamp}", "write: overwrite\ntime_column: day",
+		"select $start::date as day, id, placed from o")
+	s.accounts(map[string][2]string{
+		`id = "0.1"`:                 {"altered", "1 row more: id 0 (day 2026-01-01, placed 2026-01-01 10:00:00)"},
+		`id = "9223372036854775807"`: {"added", "1 row more: id 9223372036854775807 (day 2026-01-01, placed 2026-01-01 10:00:00)"},
+		`id = "-0"`:                  {"added", "1 row more: id 0 (day 2026-01-01, placed 2026-01-01 10:00:00)"},
+		`placed = "2026-01-01 23:59:59.999999999"`: {"altered", "1 row more: placed 2026-01-01 23:59:59.999999 (day 2026-01-01, id 5)"},
+		`placed = "9999-12-31"`:                    {"added", "1 row more: placed 9999-12-31 (day 2026-01-01, id 5)"},
+	})
 }

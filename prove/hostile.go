@@ -17,10 +17,12 @@ type injection struct {
 	name   string
 	change func(*sheet) bool
 
-	put    bool // it puts one row more into the input
-	copy   bool // that is equal to another one
-	column int  // that is other than in that one; -1: it changes what stands there, and puts nothing in
-	null   bool // it is NULL there
+	put    bool   // it puts one row more into the input
+	copy   bool   // that is equal to another one
+	column int    // that is other than in that one; -1: it changes what stands there, and puts nothing in
+	null   bool   // it is NULL there
+	of     string // the column's name
+	value  string // the value there
 }
 
 // tryHostile injects one thing at a time into the input of one window. The run must refuse it with a documented error and
@@ -73,7 +75,7 @@ func (b *bench) injections(ctx context.Context) ([]injection, error) {
 	all := []injection{{name: "a row that is there already", change: repeated, put: true, copy: true}}
 	for _, c := range slices.Backward(keysFirst) {
 		if len(odds[c]) > 0 && !odds[c][0].null {
-			all = append(all, varied("the same key with another value ("+s.columns[c]+")", c, odds[c][0]))
+			all = append(all, varied("the same key with another value ("+s.columns[c]+")", s.columns[c], c, odds[c][0]))
 			break
 		}
 	}
@@ -81,7 +83,7 @@ func (b *bench) injections(ctx context.Context) ([]injection, error) {
 		for _, c := range keysFirst {
 			for i, o := range odds[c] {
 				if o.null == null && (i > 0 || null) {
-					all = append(all, varied(o.name, c, o))
+					all = append(all, varied(o.name, s.columns[c], c, o))
 				}
 			}
 		}
@@ -144,8 +146,8 @@ func repeated(s *sheet) bool {
 }
 
 // varied adds a copy of the first row with another value in column c.
-func varied(name string, c int, o odd) injection {
-	return injection{name: name, put: true, column: c, null: o.null, change: func(s *sheet) bool {
+func varied(name, column string, c int, o odd) injection {
+	return injection{name: name, put: true, column: c, of: column, value: o.value, null: o.null, change: func(s *sheet) bool {
 		if len(s.rows) == 0 {
 			return false
 		}

@@ -127,7 +127,7 @@ func (sh *shrinker) again(ctx context.Context, windows []twice.Window, rows []ro
 
 // smaller is a bench of the same pipeline with fewer windows and rows.
 func (b *bench) smaller(ctx context.Context, windows []twice.Window, rows []rowAt) (*bench, error) {
-	small := &bench{scratch: b.scratch, p: b.p, family: b.family, feeds: b.feeds, fixed: b.fixed, sieves: b.sieves, rowByRow: b.rowByRow, windows: slices.Clone(windows), borrowed: b.borrowed}
+	small := &bench{scratch: b.scratch, p: b.p, family: b.family, feeds: b.feeds, fixed: b.fixed, sieves: b.sieves, rowByRow: b.rowByRow, outputs: b.outputs, windows: slices.Clone(windows), borrowed: b.borrowed}
 	small.folder = filepath.Join(b.root, "project-"+b.name())
 	if err := os.CopyFS(small.folder, os.DirFS(b.folder)); err != nil {
 		return nil, err

@@ -342,7 +342,7 @@ func (v *proveView) verdict(d prove.Verdict) {
 	v.accounts(d)
 }
 
-// mostAccounts is how many of the accounts are shown on the terminal that deserve a look: what left no trace, or no value.
+// mostAccounts is how many of the accounts are shown on the terminal that deserve a look: what left no trace, or another value.
 const mostAccounts = 4
 
 // accounts says briefly where strange input has gone.
@@ -353,7 +353,7 @@ func (v *proveView) accounts(d prove.Verdict) {
 	fmt.Fprintf(v.stdout, "      put into the input: %s\n", d.Tally())
 	shown := 0
 	for _, a := range d.Accounts {
-		if a.Fate != prove.NoTrace && a.Fate != prove.BecameNull {
+		if a.Fate != prove.NoTrace && a.Fate != prove.BecameNull && a.Fate != prove.Altered {
 			continue
 		}
 		if shown == mostAccounts {
