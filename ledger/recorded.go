@@ -53,6 +53,21 @@ func RecordedOf(ctx context.Context, s *engine.Session, pipeline string) (map[st
 	return known, err
 }
 
+// Unrecorded lists the windows of a pipeline whose receipt names a manifest that the ledger does not have.
+func Unrecorded(ctx context.Context, s *engine.Session, pipeline string) (ws []twice.Window, err error) {
+	query := fmt.Sprintf(`SELECT r.window_start, r.window_end FROM twice.receipts AS r
+		LEFT JOIN twice.manifests AS m ON m.pipeline = r.pipeline AND m.digest = r.manifest
+			AND m.window_start IS NOT DISTINCT FROM r.window_start AND m.window_end IS NOT DISTINCT FROM r.window_end
+		WHERE r.pipeline = %s AND m.digest IS NULL ORDER BY r.window_start`, engine.Literal(pipeline))
+	err = s.Query(ctx, "unrecorded", query, func(rows *sql.Rows) error {
+		var start, end sql.NullTime
+		err := rows.Scan(&start, &end)
+		ws = append(ws, window(start, end))
+		return err
+	})
+	return ws, err
+}
+
 // Captured lists the captures, by hash, that a manifest refers to which is a present receipt's, or of a run that has not
 // ended, or was recorded after since.
 func Captured(ctx context.Context, s *engine.Session, since time.Time) (map[string]bool, error) {

@@ -47,6 +47,7 @@ type bench struct {
 
 	mu       sync.Mutex
 	residues []residue       // found after crashes
+	honest   map[string]bool // see verify
 	logs     map[string]bool // of DuckDB, that have been cut
 	crashes  int
 	crashing time.Duration

@@ -113,7 +113,12 @@ func (l *lab) recovered(ctx context.Context, point string) (*Break, error) {
 // halfway holds what a killed run has left against the rows before it and those after it: it must be one of them, and the
 // receipts must be those of these rows. The run that follows may hide it, and somebody may have read it by then.
 func (s *sitting) halfway(ctx context.Context) (*Break, error) {
-	st, err := s.state(ctx)
+	ses, err := s.db.Session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer ses.Close()
+	st, err := s.audited(ctx, ses)
 	switch {
 	case err != nil:
 		return nil, err
