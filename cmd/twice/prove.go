@@ -149,7 +149,7 @@ func (a *app) proving(ctx context.Context, args []string) (*prove.Options, error
 	}
 	if len(relays) > 0 && len(o.Selected) == 0 {
 		return nil, twice.Errorf("relay-prove", "%s goes to a topic, and the laws are about tables", relays[0].Name).
-			At(relays[0].File, relays[0].To.Line).WithNext("what holds for a topic is in docs/streams.md").WithExit(twice.ExitProject)
+			At(relays[0].File, relays[0].To.Line).WithNext("docs/laws.md says how to prove its SELECT as a stream into a table").WithExit(twice.ExitProject)
 	}
 	return o, err
 }
