@@ -18,28 +18,21 @@ func (a *app) checkCommand() *cobra.Command {
 		Example: "twice check\ntwice check mart.daily --json",
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
-			o, err := a.open(ctx)
-			if err != nil {
-				return err
-			}
-			defer o.Close()
-			pipelines, err := o.Select(args)
-			if err != nil {
-				return err
-			}
-			findings, err := o.lint(ctx, pipelines)
-			if err != nil {
-				return err
-			}
-			a.findings(findings)
-			bad := lint.Errors(findings)
-			if !a.json {
-				fmt.Fprintf(a.stdout, "%s checked, %s\n", counted(len(pipelines), "pipeline"), counted(len(bad), "error"))
-			}
-			if len(bad) > 0 {
-				return toldAlready(usage("%d lint errors", len(bad)))
-			}
-			return nil
+			return a.withPipelines(ctx, nil, args, func(o *opened, pipelines []*twice.Pipeline) error {
+				findings, err := o.lint(ctx, pipelines)
+				if err != nil {
+					return err
+				}
+				a.findings(findings)
+				bad := lint.Errors(findings)
+				if !a.json {
+					fmt.Fprintf(a.stdout, "%s checked, %s\n", counted(len(pipelines), "pipeline"), counted(len(bad), "error"))
+				}
+				if len(bad) > 0 {
+					return toldAlready(usage("%d lint errors", len(bad)))
+				}
+				return nil
+			})
 		},
 	}
 }

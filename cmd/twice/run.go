@@ -131,44 +131,31 @@ func (a *app) run(c *cobra.Command, args []string, f *runFlags) error {
 		return usage("--lease %s: it must be a second or more", f.lease)
 	}
 	a.lease = f.lease
-	o, err := a.open(ctx, args...)
-	if err != nil {
-		return err
-	}
-	defer o.Close()
-	pipelines, err := o.Select(args)
-	if err != nil {
-		return err
-	}
-	findings, err := o.lint(ctx, pipelines)
-	if err != nil {
-		return err
-	}
-	if bad := lint.Errors(findings); len(bad) > 0 {
-		a.findings(bad)
-		return toldAlready(usage("%d lint errors", len(bad)))
-	}
-	if err := a.create(ctx, o); err != nil {
-		return err
-	}
-	r, done, err := a.runner(o)
-	if err != nil {
-		return err
-	}
-	defer done()
-	if err := f.apply(r); err != nil {
-		return err
-	}
-	view := a.newView(r)
-	r.On, r.Planned = view.window, view.planned
-	sum, err := a.carryOut(ctx, r, view, pipelines, f)
-	if sum != nil && (err == nil || len(sum.Counts) > 0) {
-		view.summary(sum)
-	}
-	if err != nil {
-		return err
-	}
-	return toldAlready(sum.Err())
+	return a.withPipelines(ctx, args, args, func(o *opened, pipelines []*twice.Pipeline) error {
+		findings, err := o.lint(ctx, pipelines)
+		if err != nil {
+			return err
+		}
+		if bad := lint.Errors(findings); len(bad) > 0 {
+			a.findings(bad)
+			return toldAlready(usage("%d lint errors", len(bad)))
+		}
+		if err := a.create(ctx, o); err != nil {
+			return err
+		}
+		return a.withRunner(o, f, func(r *run.Runner) error {
+			view := a.newView(r)
+			r.On, r.Planned = view.window, view.planned
+			sum, err := a.carryOut(ctx, r, view, pipelines, f)
+			if sum != nil && (err == nil || len(sum.Counts) > 0) {
+				view.summary(sum)
+			}
+			if err != nil {
+				return err
+			}
+			return toldAlready(sum.Err())
+		})
+	})
 }
 
 // carryOut runs once, or follows.
@@ -191,29 +178,16 @@ func (a *app) planCommand() *cobra.Command {
 		Example: "twice plan\ntwice plan +mart.daily --start 2020-03-01",
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
-			o, err := a.open(ctx, args...)
-			if err != nil {
-				return err
-			}
-			defer o.Close()
-			pipelines, err := o.Select(args)
-			if err != nil {
-				return err
-			}
-			r, done, err := a.runner(o)
-			if err != nil {
-				return err
-			}
-			defer done()
-			if err := f.apply(r); err != nil {
-				return err
-			}
-			plan, err := r.Plan(ctx, pipelines)
-			if err != nil {
-				return err
-			}
-			a.showPlan(plan)
-			return nil
+			return a.withPipelines(ctx, args, args, func(o *opened, pipelines []*twice.Pipeline) error {
+				return a.withRunner(o, &f, func(r *run.Runner) error {
+					plan, err := r.Plan(ctx, pipelines)
+					if err != nil {
+						return err
+					}
+					a.showPlan(plan)
+					return nil
+				})
+			})
 		},
 	}
 	f.register(c)

@@ -13,41 +13,6 @@ import (
 	"github.com/twice-data/twice/ledger"
 )
 
-// withLedger opens the project and a session on its target, and calls f if there is a ledger.
-func (a *app) withLedger(ctx context.Context, f func(*opened, *engine.Session) error) error {
-	return a.withTarget(ctx, nil, func(o *opened, s *engine.Session) error { return a.ledgerOf(ctx, o, s, f) })
-}
-
-// withTarget opens the project, as far as args need it, and a session on its target.
-func (a *app) withTarget(ctx context.Context, args []string, f func(*opened, *engine.Session) error) error {
-	o, err := a.open(ctx, args...)
-	if err != nil {
-		return err
-	}
-	defer o.Close()
-	s, err := o.DB.Session(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	return f(o, s)
-}
-
-// ledgerOf calls f if there is a ledger.
-func (a *app) ledgerOf(ctx context.Context, o *opened, s *engine.Session, f func(*opened, *engine.Session) error) error {
-	ok, err := ledger.Exists(ctx, s)
-	if err != nil {
-		return err
-	}
-	if !ok {
-		if !a.json {
-			fmt.Fprintf(a.stdout, "target %s has not been written by twice yet\nnext: twice run\n", o.Target.Name)
-		}
-		return nil
-	}
-	return f(o, s)
-}
-
 func (a *app) statusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "status [PIPELINE ...]",

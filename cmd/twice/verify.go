@@ -147,37 +147,29 @@ func (a *app) fingerprintCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			o, err := a.open(ctx)
-			if err != nil {
-				return err
-			}
-			defer o.Close()
-			s, err := o.DB.Session(ctx)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			p, err := o.tableOf(args[0], w)
-			if err != nil {
-				return err
-			}
-			cols, err := o.DB.Columns(ctx, s, p.Table)
-			if err != nil {
-				return err
-			}
-			if len(cols) == 0 {
-				return usage("there is no table %s in target %s", args[0], o.Target.Name).WithNext("twice status lists the pipelines and what they wrote")
-			}
-			fp, err := s.TableFingerprint(ctx, p, w, nil)
-			if err != nil {
-				return err
-			}
-			if a.json {
-				a.line(fingerprintLine{args[0], fp.Rows, fp.String()})
+			return a.withTarget(ctx, nil, func(o *opened, s *engine.Session) error {
+				p, err := o.tableOf(args[0], w)
+				if err != nil {
+					return err
+				}
+				cols, err := o.DB.Columns(ctx, s, p.Table)
+				if err != nil {
+					return err
+				}
+				if len(cols) == 0 {
+					return usage("there is no table %s in target %s", args[0], o.Target.Name).WithNext("twice status lists the pipelines and what they wrote")
+				}
+				fp, err := s.TableFingerprint(ctx, p, w, nil)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					a.line(fingerprintLine{args[0], fp.Rows, fp.String()})
+					return nil
+				}
+				fmt.Fprintf(a.stdout, "%s  %s  %s\n", fp, args[0], counted(int(fp.Rows), "row"))
 				return nil
-			}
-			fmt.Fprintf(a.stdout, "%s  %s  %s\n", fp, args[0], counted(int(fp.Rows), "row"))
-			return nil
+			})
 		},
 	}
 	f.register(c)
@@ -209,34 +201,24 @@ func (a *app) rollbackCommand() *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
-			o, err := a.open(ctx)
-			if err != nil {
-				return err
-			}
-			defer o.Close()
-			ps, err := o.Select(args)
-			if err != nil {
-				return err
-			}
-			if len(ps) != 1 {
-				return usage("rollback takes one pipeline; %s selects %d", args[0], len(ps))
-			}
-			r, done, err := a.runner(o)
-			if err != nil {
-				return err
-			}
-			defer done()
-			receipt, err := r.Rollback(ctx, ps[0])
-			if err != nil {
-				return err
-			}
-			if a.json {
-				a.receipts([]*twice.Receipt{receipt})
-				return nil
-			}
-			fmt.Fprintf(a.stdout, "%s  %s  is back at %s, %s\n", ps[0].Name, receipt.Window, counted(int(receipt.Fingerprint.Rows), "row"),
-				receipt.Fingerprint)
-			return nil
+			return a.withPipelines(ctx, nil, args, func(o *opened, ps []*twice.Pipeline) error {
+				if len(ps) != 1 {
+					return usage("rollback takes one pipeline; %s selects %d", args[0], len(ps))
+				}
+				return a.withRunner(o, nil, func(r *run.Runner) error {
+					receipt, err := r.Rollback(ctx, ps[0])
+					if err != nil {
+						return err
+					}
+					if a.json {
+						a.receipts([]*twice.Receipt{receipt})
+						return nil
+					}
+					fmt.Fprintf(a.stdout, "%s  %s  is back at %s, %s\n", ps[0].Name, receipt.Window, counted(int(receipt.Fingerprint.Rows), "row"),
+						receipt.Fingerprint)
+					return nil
+				})
+			})
 		},
 	}
 }
