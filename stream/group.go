@@ -2,10 +2,12 @@ package stream
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Member is this process's place in a consumer group. The group says only which partitions the process reads; that no
@@ -33,7 +35,7 @@ func (s *Source) join(instance string) (*Member, error) {
 	m := &Member{
 		group: s.group(), topic: s.in.Kafka.Topic, parts: map[int32]bool{}, generation: -1, changed: make(chan struct{}), first: make(chan struct{}),
 	}
-	opts := append([]kgo.Opt{
+	opts := append(slices.Clone(s.kopts), kgo.RetryTimeoutFn(s.opts.patience),
 		kgo.ConsumerGroup(s.group()), kgo.ConsumeTopics(m.topic), kgo.DisableAutoCommit(),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()), kgo.SessionTimeout(s.opts.session),
 		kgo.HeartbeatInterval(min(3*time.Second, s.opts.session/3)), kgo.RebalanceTimeout(s.opts.session),
@@ -48,7 +50,7 @@ func (s *Source) join(instance string) (*Member, error) {
 			m.set(nil, lost[m.topic], false)
 		}),
 		kgo.WithHooks(m),
-	}, s.kopts...)
+	)
 	if instance != "" {
 		opts = append(opts, kgo.InstanceID(instance))
 	}
@@ -61,6 +63,17 @@ func (s *Source) join(instance string) (*Member, error) {
 	defer m.mu.Unlock()
 	m.cl = cl
 	return m, nil
+}
+
+// patience is for how long a member repeats a request. One that cannot tell the group that it is there has lost its place
+// after session, and should ask for another one, of another broker if need be.
+func (o options) patience(key int16) time.Duration {
+	switch kmsg.Key(key) {
+	case kmsg.JoinGroup, kmsg.SyncGroup, kmsg.Heartbeat:
+		return o.session
+	default:
+		return o.retry
+	}
 }
 
 // set takes partitions over, or gives them up. A cl of nil says that the member has lost its place.

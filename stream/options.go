@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -153,11 +154,17 @@ func duration(d *time.Duration, text string) (err error) {
 	return nil
 }
 
+// backoff is how long a client waits until it asks again. Brokers that are back should not wait for it.
+func backoff(fails int) time.Duration {
+	most := min(time.Second, 100*time.Millisecond<<min(fails, 4))
+	return most/2 + rand.N(most/2)
+}
+
 // client lists what a client of the brokers needs.
 func (o options) client(brokers []string, dir string) ([]kgo.Opt, error) {
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(brokers...), kgo.ClientID("twice"), kgo.DialTimeout(5 * time.Second),
-		kgo.RetryTimeout(o.retry), kgo.RequestRetries(1000), kgo.MetadataMinAge(100 * time.Millisecond),
+		kgo.RetryTimeout(o.retry), kgo.RequestRetries(1000), kgo.RetryBackoffFn(backoff), kgo.MetadataMinAge(100 * time.Millisecond),
 	}
 	switch o.sasl {
 	case "plain":
