@@ -33,9 +33,12 @@ func (pl *planner) relayed(ctx context.Context, p *twice.Pipeline) (map[int32]le
 		return nil, err
 	}
 	if t.relay != nil {
-		if err := t.relay.Replaced(); err != nil {
-			return nil, err
-		}
+		err = t.relay.Replaced()
+	} else {
+		err = t.kafka().Beside(ctx, p.To, pl.Dir)
+	}
+	if err != nil {
+		return nil, err
 	}
 	marks, err := t.kafka().Marks(ctx, false)
 	if err != nil {

@@ -106,8 +106,8 @@ func (r *Relay) Term(ctx context.Context) (t Term, marks map[int32]Mark, err err
 		if err != nil {
 			return t, nil, r.ended(err)
 		}
-		if err := r.sameCluster(ctx); err != nil {
-			return t, nil, err
+		if err := r.src.sameCluster(ctx, kadm.NewClient(r.producer.cl), r.to); err != nil {
+			return t, nil, r.ended(err)
 		}
 	}
 	if r.read == t.generation {
@@ -128,7 +128,8 @@ func (r *Relay) await(ctx context.Context) (Term, error) {
 	defer cancel()
 	t, err := r.member.await(within, r.refused)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		err = twice.Errorf("kafka-unreachable", "the group %s has not said for %s which partitions this process has", r.src.group(), patience).
+		err = twice.Errorf("kafka-unreachable", "the brokers %s have not said for %s which partitions of %s this process has in the group %s",
+			strings.Join(r.src.in.Kafka.Brokers, ", "), patience, r.src.in.Kafka.Topic, r.src.group()).
 			WithNext("see whether the brokers run, and whether the user may READ the group; then run again")
 	}
 	if err != nil {
@@ -140,22 +141,44 @@ func (r *Relay) await(ctx context.Context) (Term, error) {
 // Replaced is an error once another process has taken the place of this one in the group.
 func (r *Relay) Replaced() error { return r.member.replaced() }
 
-// sameCluster refuses an output elsewhere: no transaction spans two clusters.
-func (r *Relay) sameCluster(ctx context.Context) error {
-	there, err := kadm.NewClient(r.producer.cl).Metadata(ctx, r.to.Topic)
-	if err != nil {
-		return r.ended(err)
+// Beside refuses an output in another cluster than the input, before this process takes part in anything.
+func (s *Source) Beside(ctx context.Context, to *twice.KafkaOutput, dir string) error {
+	if len(to.Brokers) == 0 {
+		return nil
 	}
-	here, err := r.src.admin.BrokerMetadata(ctx)
+	set, err := s.opts.outward(to)
 	if err != nil {
-		return r.ended(err)
+		return s.placeOut(err)
+	}
+	opts, err := set.client(to.Brokers, dir)
+	if err != nil {
+		return s.placeOut(err)
+	}
+	cl, err := kgo.NewClient(opts...)
+	if err != nil {
+		return s.placeOut(err)
+	}
+	defer cl.Close()
+	err = s.persist(ctx, func() error { return s.sameCluster(ctx, kadm.NewClient(cl), to) })
+	return s.explainOf(err, to.Topic, to.Brokers)
+}
+
+// sameCluster asks the brokers of the output, and those of the input: no transaction spans two clusters.
+func (s *Source) sameCluster(ctx context.Context, out *kadm.Client, to *twice.KafkaOutput) error {
+	there, err := out.Metadata(ctx, to.Topic)
+	if err != nil {
+		return err
+	}
+	here, err := s.admin.BrokerMetadata(ctx)
+	if err != nil {
+		return err
 	}
 	if here.Cluster != there.Cluster {
-		return r.place(twice.Errorf("two-clusters", "%s is in the Kafka cluster %s, and %s in %s: no transaction spans both",
-			r.src.in.Kafka.Topic, here.Cluster, r.to.Topic, there.Cluster).
+		return s.placeOut(twice.Errorf("two-clusters", "%s is in the Kafka cluster %s, and %s in %s: no transaction spans both",
+			s.in.Kafka.Topic, here.Cluster, to.Topic, there.Cluster).
 			WithNext("produce to a topic beside the one that is read, and mirror that").WithExit(twice.ExitProject))
 	}
-	return r.explain(there.Topics[r.to.Topic].Err)
+	return s.explainOf(there.Topics[to.Topic].Err, to.Topic, to.Brokers)
 }
 
 // Record is what is produced of a row.
@@ -257,10 +280,12 @@ func (r *Relay) Close() {
 
 func (r *Relay) explain(err error) error { return r.src.explainOf(err, r.to.Topic, r.to.Brokers) }
 
-// place says where the output is declared.
-func (r *Relay) place(err error) error {
+func (r *Relay) place(err error) error { return r.src.placeOut(err) }
+
+// placeOut says where the output is declared.
+func (s *Source) placeOut(err error) error {
 	e := *twice.AsError(err)
-	return e.At(r.src.p.File, r.to.Line)
+	return e.At(s.p.File, s.p.To.Line)
 }
 
 // explainOf is explain for another topic than the one that is read.

@@ -195,7 +195,7 @@ func (s *Source) explain(err error) error {
 		e = twice.Errorf("kafka-tls", "the brokers %s have a certificate that nobody vouches for: %w", brokers, cert.Err).
 			WithNext("name the file of the certificate that signed it in ca: under options:")
 	case unreachable(err):
-		e = twice.Errorf("kafka-unreachable", "cannot reach the brokers %s: %w", brokers, err).
+		e = twice.Errorf("kafka-unreachable", "cannot reach the brokers %s of the topic %s: %w", brokers, topic, err).
 			WithNext("see whether they run, and correct brokers: or tls: if they do; then run again")
 	default:
 		e = twice.Errorf("kafka", "%s: %w", topic, err).WithNext("run again")
