@@ -47,9 +47,12 @@ func TestCrash(t *testing.T) {
 			clean := w.fingerprint("t")
 			rows := w.rows()
 			recovered := 0
-			recover := func(how string) {
+			step := 1
+			if testing.Short() {
+				step = 5
+			}
+			w.crash(crashes{points: points, step: step, pairs: min(len(points), 25), again: w.reset, holds: func(how string) {
 				t.Helper()
-				w.must("run")
 				if got := w.rows(); got != rows {
 					t.Fatalf("%s: after a run again the table has\n%s\nthe clean run\n%s", how, got, rows)
 				}
@@ -61,40 +64,10 @@ func TestCrash(t *testing.T) {
 				if got := w.must("run"); !strings.Contains(got.stdout, "up to date") {
 					t.Fatalf("%s: one more run is not up to date:\n%s", how, got.stdout)
 				}
-			}
-			cycles := 0
-			for i, p := range points {
-				if testing.Short() && i%4 != 0 {
-					continue
-				}
-				at := crashAt(p)
-				w.reset()
-				if !w.killed(at, "run") {
-					t.Fatalf("point %q was not reached", p)
-				}
-				recover("killed " + p)
-				cycles++
-			}
-			// Twice in a row: the second kill strikes the run that cleans up after the first.
-			r := rand.New(rand.NewPCG(1, 2))
-			pairs := 0
-			for range min(len(points), 25) {
-				first, second := points[r.IntN(len(points))], points[r.IntN(len(points))]
-				w.reset()
-				w.killed(crashAt(first), "run")
-				w.killed(crashAt(second), "run")
-				recover(fmt.Sprintf("killed %s, then %s", first, second))
-				pairs++
-			}
-			t.Logf("%s: %d statements, killed before and after each: %d crashes and %d pairs, all equal to the clean run (%s), no residue",
-				write, len(points)/2, cycles, pairs, clean)
+			}})
+			t.Logf("%s: all equal to the clean run (%s), no residue", write, clean)
 		})
 	}
-}
-
-func crashAt(point string) string {
-	f := strings.Fields(point)
-	return f[0] + ":" + f[1]
 }
 
 // rows are the table's rows, sorted, as one text.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -98,7 +97,7 @@ const (
 // TestDedupeDoesNotDependOnBatches reads logs with repetitions and late records in batches of any size, cut at any place,
 // and expects the rows, the late records and what is remembered to be the same, and what a list of them says.
 func TestDedupeDoesNotDependOnBatches(t *testing.T) {
-	for _, target := range streamTargets {
+	for _, target := range tables {
 		t.Run(target, func(t *testing.T) {
 			f := newLog(t, target, 2, story{})
 			r := rand.New(rand.NewPCG(11, 12))
@@ -155,7 +154,7 @@ func TestDedupeDoesNotDependOnBatches(t *testing.T) {
 
 // TestDedupeCrash kills a real process before and after every statement of a run that dedupes.
 func TestDedupeCrash(t *testing.T) {
-	for _, target := range streamTargets {
+	for _, target := range tables {
 		t.Run(target, func(t *testing.T) {
 			f := newLog(t, target, 2, story{})
 			all := drawSent(rand.New(rand.NewPCG(13, 14)), 60, f.parts)
@@ -167,21 +166,18 @@ func TestDedupeCrash(t *testing.T) {
 			args := []string{"run", "--jobs", "1"}
 			points := f.trace(args...)
 			state := f.ask(seenState)
-			for i, p := range points {
-				if os.Getenv("TWICE_ROUNDS") == "" && i%12 != 0 {
-					continue
+			f.crash(crashes{args: args, points: points, step: 13, again: f.again, holds: func(how string) {
+				t.Helper()
+				for query, want := range map[string]string{
+					dedupedRows: strings.Join(rows, ", "), seenState: state, "SELECT count(*) FROM twice.quarantine": fmt.Sprint(len(late)),
+				} {
+					if got := f.ask(query); got != want {
+						t.Errorf("%s: %s gives\n%s\nwant\n%s", how, query, got, want)
+					}
 				}
-				f.again()
-				if !f.killed(crashAt(p), args...) {
-					t.Fatalf("point %q was not reached", p)
-				}
-				f.must(args...)
-				f.expect(dedupedRows, strings.Join(rows, ", "))
-				f.expect(seenState, state)
-				f.expect("SELECT count(*) FROM twice.quarantine", fmt.Sprint(len(late)))
-			}
+			}})
 			f.must("verify")
-			t.Logf("%d statements; %d rows, %d late", len(points)/2, len(rows), len(late))
+			t.Logf("%d rows, %d late", len(rows), len(late))
 		})
 	}
 }
@@ -232,24 +228,12 @@ select line, "time" as happened_at, message from feed
 
 // TestDedupeOfWindowsEvents reads a real feed from Kafka, of which one batch was published twice, through kills.
 func TestDedupeOfWindowsEvents(t *testing.T) {
-	var want struct {
-		Delivered int64 `json:"lines_delivered"`
-		Events    int64 `json:"distinct_events"`
-		Message   int64 `json:"sum_MessageLen_distinct"`
-	}
-	expected(t, "C_winlog", &want)
-	files, err := filepath.Glob(filepath.Join(feed(t, "C_winlog"), "landing", "*.gz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, target := range streamTargets {
+	want, lines := windowsEvents(t)
+	for _, target := range tables {
 		t.Run(target, func(t *testing.T) {
 			f := newFlow(t, target, 3, story{})
 			f.write("pipelines/t.sql", fmt.Sprintf(winlogDeduped, f.addr, f.topic))
-			for _, file := range files {
-				f.publish(linesOf(t, file))
-			}
-			f.killedUntilDone(rounds(3), 2*time.Second)
+			f.deliver(lines, rounds(3))
 			f.expect("SELECT count(*) || ' ' || count(DISTINCT line) || ' ' || sum(message) FROM t",
 				fmt.Sprintf("%d %[1]d %d", want.Events, want.Message))
 			f.expect("SELECT count(*) FROM twice.quarantine", "0")

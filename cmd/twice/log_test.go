@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/csv"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,7 +15,7 @@ import (
 )
 
 func TestLogDrainsToTheEndAndGoesOn(t *testing.T) {
-	for _, target := range streamTargets {
+	for _, target := range tables {
 		t.Run(target, func(t *testing.T) {
 			f := newLog(t, target, 3, story{options: "batch_rows: 40"})
 			f.refused(0, []string{"run"}, "events has no records to begin with")
@@ -138,31 +137,6 @@ func TestLogBadFolder(t *testing.T) {
 	f.refused(1, []string{"run"}, "web.ndjson is not named after the number of its partition", "0.ndjson")
 }
 
-// TestLogCrash kills a real process with SIGKILL before and after every statement of a run of several batches, and runs
-// again at once.
-func TestLogCrash(t *testing.T) {
-	f := newLog(t, "duckdb", 2, story{options: "batch_rows: 25", input: "on_error: quarantine"})
-	f.produce(append(append(events(0, 18), `{"id": 18}`), events(10, 30)...)...)
-	points := f.trace("run")
-	want := once(30)
-	f.expect(everyEvent, want)
-	f.clean("a clean run")
-	for i, p := range points {
-		if os.Getenv("TWICE_ROUNDS") == "" && i%4 != 0 {
-			continue
-		}
-		f.again()
-		if !f.killed(crashAt(p), "run") {
-			t.Fatalf("point %q was not reached", p)
-		}
-		f.must("run")
-		f.expect(everyEvent, want)
-		f.clean("killed " + p)
-	}
-	f.must("verify")
-	t.Logf("%d statements, of which those asked for were killed before and after: every event once", len(points)/2)
-}
-
 // TestLogFollows lets two processes follow one log, of which one is killed: both read all of it, and the target's offsets
 // decide who writes.
 func TestLogFollows(t *testing.T) {
@@ -174,12 +148,12 @@ func TestLogFollows(t *testing.T) {
 	f.produce(events(100, 300)...)
 	f.await(other, "SELECT events FROM total", "300")
 	if s.end(syscall.SIGKILL) != -1 {
-		t.Fatalf("it ended by itself:\n%s", s.out.String())
+		t.Fatalf("it ended by itself:\n%s", s.said.String())
 	}
 	f.produce(events(300, 350)...)
 	f.await(other, "SELECT events FROM total", "350")
 	if code := other.end(syscall.SIGTERM); code != 0 {
-		t.Errorf("after SIGTERM: exit code %d\n%s", code, other.out.String())
+		t.Errorf("after SIGTERM: exit code %d\n%s", code, other.said.String())
 	}
 	f.expect(everyEvent, once(350))
 	f.must("verify")
@@ -215,24 +189,7 @@ from t where ts >= $start and ts < $end group by date_trunc('hour', ts)
 // many small batches and through kills. A minute of the feed is made an hour, so that there are windows enough. The hours
 // must equal those of the sorted file, the known figures, and a full rebuild.
 func TestLateEventsRedoTheirWindows(t *testing.T) {
-	var want struct {
-		Streams struct {
-			DNS struct {
-				Minutes map[string]int `json:"events_per_minute_of_ts"`
-			} `json:"dns"`
-		} `json:"streams"`
-	}
-	expected(t, "C_zeek", &want)
-	lines := linesOf(t, filepath.Join(feed(t, "C_zeek"), "dns.ndjson.gz"))
-	plan, err := os.Open(filepath.Join(feed(t, "C_zeek"), "dns.deliveries.csv"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer plan.Close()
-	deliveries, err := csv.NewReader(plan).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
+	want, lines, deliveries := zeekEvents(t)
 	begin := func(rows int) *flow {
 		f := newLog(t, "duckdb", 3, story{})
 		f.write("pipelines/t.sql", fmt.Sprintf(zeekLog, rows))
@@ -251,13 +208,11 @@ func TestLateEventsRedoTheirWindows(t *testing.T) {
 	}
 	f := begin(700)
 	redone, runs := 0, 0
-	for i, d := range deliveries[1:] {
-		first, _ := strconv.Atoi(d[1])
-		last, _ := strconv.Atoi(d[2])
-		put(f, lines[first-1:last])
+	for i, lines := range deliveries {
+		put(f, lines)
 		switch {
 		case i%10 == 9:
-			f.killedUntilDone(1, 300*time.Millisecond)
+			f.struckOnce(300 * time.Millisecond)
 		case i%3 == 2:
 			runs++
 			redone += strings.Count(f.must("run").stdout, "committed  hours")
@@ -285,8 +240,8 @@ func TestLateEventsRedoTheirWindows(t *testing.T) {
 	if again := f.fingerprint("hours"); again != got {
 		t.Errorf("after a full rebuild the hours are %s, before %s", again, got)
 	}
-	f.expect("SELECT count(*) FROM hours", strconv.Itoa(len(want.Streams.DNS.Minutes)))
-	for minute, n := range want.Streams.DNS.Minutes {
+	f.expect("SELECT count(*) FROM hours", strconv.Itoa(len(want.Minutes)))
+	for minute, n := range want.Minutes {
 		at, err := time.Parse("2006-01-02T15:04", minute)
 		if err != nil {
 			t.Fatal(err)
@@ -294,5 +249,5 @@ func TestLateEventsRedoTheirWindows(t *testing.T) {
 		hour := time.Date(2018, 3, 24, 0, 0, 0, 0, time.UTC).Add(at.Sub(time.Date(2018, 3, 24, 17, 0, 0, 0, time.UTC)) * 60)
 		f.expect("SELECT events FROM hours WHERE hour = '"+hour.Format(time.DateTime)+"'", strconv.Itoa(n))
 	}
-	t.Logf("%d deliveries, %d runs redid %d of %d windows", len(deliveries)-1, runs, redone, 48*runs)
+	t.Logf("%d deliveries, %d runs redid %d of %d windows", len(deliveries), runs, redone, 48*runs)
 }

@@ -17,26 +17,21 @@ func TestPostgresCrash(t *testing.T) {
 		t.Run(write, func(t *testing.T) {
 			t.Parallel()
 			w := newPostgres(t, files).feed()
-			points := w.trace("run", "--jobs", "1")
+			args := []string{"run", "--jobs", "1"}
+			points := w.trace(args...)
 			clean := w.rows("t")
-			cycles := 0
-			for i, p := range points {
-				if testing.Short() && i%4 != 0 {
-					continue
-				}
-				w.reset()
-				if !w.killed(crashAt(p), "run", "--jobs", "1") {
-					t.Fatalf("point %q was not reached", p)
-				}
-				w.must("run", "--jobs", "1")
-				if got := w.rows("t"); got != clean {
-					t.Fatalf("killed %s: after a run again the table has\n%s\nthe clean run\n%s", p, got, clean)
-				}
-				w.noResidue("killed " + p)
-				cycles++
+			step := 1
+			if testing.Short() {
+				step = 5
 			}
+			w.crash(crashes{args: args, points: points, step: step, again: w.reset, holds: func(how string) {
+				t.Helper()
+				if got := w.rows("t"); got != clean {
+					t.Fatalf("%s: after a run again the table has\n%s\nthe clean run\n%s", how, got, clean)
+				}
+				w.noResidue(how)
+			}})
 			w.must("verify")
-			t.Logf("%s: %d statements, %d crashes, all equal to the clean run, no residue", write, len(points)/2, cycles)
 		})
 	}
 }

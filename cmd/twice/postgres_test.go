@@ -2,10 +2,7 @@ package main
 
 import (
 	"database/sql"
-	"fmt"
-	"os"
 	"strconv"
-	"strings"
 	"testing"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
@@ -112,28 +109,9 @@ func (w *pgWorld) noResidue(how string) {
 	}
 }
 
-// rounds is how often a test that rolls dice does so: TWICE_ROUNDS, or fewer.
-func rounds(few int) int {
-	if n, err := strconv.Atoi(os.Getenv("TWICE_ROUNDS")); err == nil {
-		return n
-	}
-	return few
-}
-
 // feed is the project of a story with two days of input.
 func (w *pgWorld) feed() *pgWorld {
 	w.write("in/2020-03-01.csv", "id,n\n1,1\n2,1\n")
 	w.write("in/2020-03-02.csv", "id,n\n2,2\n3,1\n")
 	return w
-}
-
-// pointsOf picks the points of a trace that are of one side and kind: "before", "fence".
-func pointsOf(trace []string, side, name string) (at []string) {
-	for _, p := range trace {
-		f := strings.SplitN(p, " ", 3)
-		if f[0] == side && f[2] == name {
-			at = append(at, fmt.Sprintf("%s:%s", f[0], f[1]))
-		}
-	}
-	return at
 }

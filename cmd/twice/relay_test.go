@@ -8,121 +8,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-
-	"github.com/twice-data/twice/stream/kafkatest"
 )
 
-// relayHeader is the pipeline of a relay; rest goes under to: kafka:, options and input under the input.
-const relayHeader = `/* @twice
-to:
-  kafka: {topic: %[3]s, %[4]s}
-%[5]sinputs:
-  feed:
-    kafka: {brokers: ["%[1]s"], topic: %[2]s, options: {%[6]s}}
-    format: json
-    %[7]s
-    columns: [{name: id, type: bigint}, {name: n, type: bigint}]
-*/
-`
-
-// relayStory is what a test says of its relay.
-type relayStory struct {
-	to      string // under to: kafka:
-	header  string // further lines
-	options string // of the input
-	input   string // a further line of the input
-	sql     string
-}
-
-// relayFlow is a project whose pipeline t carries one topic over to another.
-type relayFlow struct {
-	*flow
-	out string
-}
-
-func newRelay(t *testing.T, parts int, s relayStory) *relayFlow {
-	t.Helper()
-	b := kafkatest.Start(t)
-	f := &relayFlow{
-		flow: &flow{world: newWorld(t, nil), broker: b, topic: b.Topic(t, parts), parts: parts, addr: b.Addr}, out: b.Topic(t, 2),
-	}
-	f.env = []string{"TMPDIR=" + t.TempDir()}
-	f.story(s)
-	return f
-}
-
-func (f *relayFlow) story(s relayStory) {
-	f.Helper()
-	if s.to == "" {
-		s.to = "key: id"
-	}
-	if s.sql == "" {
-		s.sql = "select id, n from feed"
-	}
-	if !strings.Contains(s.options, "group:") {
-		s.options = strings.TrimPrefix(s.options+", group: "+f.out, ", ")
-	}
-	f.write("pipelines/t.sql", fmt.Sprintf(relayHeader, f.addr, f.topic, f.out, s.to, s.header, s.options, s.input)+s.sql+"\n")
-}
-
-// fresh takes other topics, and so another state of the same relay.
-func (f *relayFlow) fresh(s relayStory) {
-	f.Helper()
-	f.topic, f.out = f.broker.Topic(f.T, f.parts), f.broker.Topic(f.T, 2)
-	f.story(s)
-}
-
-// event is a record of the output.
-type event struct {
-	ID int `json:"id"`
-	N  int `json:"n"`
-}
-
-// produced reads the output as its readers do.
-func (f *relayFlow) produced() []event {
-	f.Helper()
-	var events []event
-	for _, r := range f.broker.Read(f.T, f.out, 30*time.Second) {
-		var e event
-		if err := json.Unmarshal(r.Value, &e); err != nil || string(r.Key) != fmt.Sprint(e.ID) {
-			f.Fatalf("record %q: %q: %v", r.Key, r.Value, err)
-		}
-		events = append(events, e)
-	}
-	return events
-}
-
-// eachOnce expects the events [0, n) in the output, each once.
-func (f *relayFlow) eachOnce(n int, how string) {
-	f.Helper()
-	times := map[int]int{}
-	for _, e := range f.produced() {
-		times[e.ID]++
-		if e.N != e.ID*e.ID {
-			f.Errorf("%s: event %d has n %d", how, e.ID, e.N)
-		}
-	}
-	var missing, twofold []int
-	for id := range n {
-		switch times[id] {
-		case 0:
-			missing = append(missing, id)
-		case 1:
-		default:
-			twofold = append(twofold, id)
-		}
-	}
-	if len(missing) > 0 || len(twofold) > 0 || len(times) != n {
-		f.Errorf("%s: of %d events %d are missing %v and %d are there more than once %v; there are %d", how, n,
-			len(missing), missing[:min(9, len(missing))], len(twofold), twofold[:min(9, len(twofold))], len(times))
-	}
-}
-
 func TestRelayDrainsToTheEndAndGoesOn(t *testing.T) {
-	f := newRelay(t, 3, relayStory{options: "batch_rows: 40"})
+	f := newRelay(t, 3, story{options: "batch_rows: 40"})
 	f.refused(0, []string{"run"}, "has no records to begin with")
 	f.produce(events(0, 100)...)
 	if r := f.must("plan"); !strings.Contains(r.stdout, "produce") {
@@ -153,7 +44,7 @@ func TestRelayDrainsToTheEndAndGoesOn(t *testing.T) {
 
 // Records keep the order of their partition, and each is there as often as it came.
 func TestRelayKeepsOrderAndRepetition(t *testing.T) {
-	f := newRelay(t, 1, relayStory{options: "batch_rows: 7", sql: "select id, n from feed where id <> 3"})
+	f := newRelay(t, 1, story{options: "batch_rows: 7", sql: "select id, n from feed where id <> 3"})
 	f.produce(append(events(0, 30), events(5, 10)...)...)
 	f.must("run")
 	byKey := map[int][]int{}
@@ -178,7 +69,7 @@ func TestRelayKeepsOrderAndRepetition(t *testing.T) {
 
 // A batch without rows moves the offsets all the same.
 func TestRelayOfNothing(t *testing.T) {
-	f := newRelay(t, 2, relayStory{sql: "select id, n from feed where id < 0"})
+	f := newRelay(t, 2, story{sql: "select id, n from feed where id < 0"})
 	f.produce(events(0, 10)...)
 	f.must("run")
 	if got := f.produced(); len(got) != 0 {
@@ -191,18 +82,18 @@ func TestRelayOfNothing(t *testing.T) {
 
 func TestRelayPoison(t *testing.T) {
 	lines := []string{`{"id": 0, "n": 0}`, `{"id": 7}`, `{"id": 1, "n": 1}`}
-	f := newRelay(t, 1, relayStory{})
+	f := newRelay(t, 1, story{})
 	f.produce(lines...)
 	f.refused(1, []string{"run"}, "does not parse", "offset 1")
 	f.eachOnce(0, "a batch with poison")
-	f.story(relayStory{input: "on_error: skip"})
+	f.pipeline(story{input: "on_error: skip"})
 	f.must("run")
 	f.eachOnce(2, "poison skipped")
 
-	f.fresh(relayStory{})
+	f = newRelay(t, 1, story{})
 	dead := f.broker.Topic(t, 1)
 	f.produce(lines...)
-	f.story(relayStory{to: "key: id, quarantine_topic: " + dead, input: "on_error: quarantine"})
+	f.pipeline(story{to: "key: id, quarantine_topic: " + dead, input: "on_error: quarantine"})
 	f.must("run")
 	f.eachOnce(2, "poison quarantined")
 	rs := f.broker.Read(t, dead, 0)
@@ -219,32 +110,32 @@ func TestRelayPoison(t *testing.T) {
 }
 
 func TestRelayChecks(t *testing.T) {
-	f := newRelay(t, 1, relayStory{header: "checks:\n  - {not_null: n, on_fail: block}\n", sql: "select id, nullif(n, 4) as n from feed"})
+	f := newRelay(t, 1, story{header: "checks:\n  - {not_null: n, on_fail: block}\n", sql: "select id, nullif(n, 4) as n from feed"})
 	f.produce(events(0, 5)...)
 	f.refused(1, []string{"run"}, "not_null")
 	f.eachOnce(0, "a check that blocks")
 }
 
 func TestRelayRefuses(t *testing.T) {
-	f := newRelay(t, 1, relayStory{to: "key: who"})
+	f := newRelay(t, 1, story{to: "key: who"})
 	f.produce(events(0, 3)...)
 	f.refused(1, []string{"run"}, "the SELECT gives no column who")
-	f.story(relayStory{sql: "select id, count(*) as n from feed group by id"})
+	f.pipeline(story{sql: "select id, count(*) as n from feed group by id"})
 	f.refused(2, []string{"run"}, "batch-dependent")
 	out := f.out
 	f.out = "nowhere"
-	f.story(relayStory{})
+	f.pipeline(story{})
 	f.refused(1, []string{"run"}, "have no topic nowhere to produce to")
 	f.out = out
-	f.story(relayStory{sql: "select id, 'nan'::double as n from feed"})
+	f.pipeline(story{sql: "select id, 'nan'::double as n from feed"})
 	f.refused(1, []string{"run"}, "JSON has no NaN")
-	f.story(relayStory{to: "key: id, options: {max_record_bytes: 1KB}", sql: "select id, repeat(md5(_value), 100) as n from feed"})
+	f.pipeline(story{to: "key: id, options: {max_record_bytes: 1KB}", sql: "select id, repeat(md5(_value), 100) as n from feed"})
 	f.refused(1, []string{"run"}, "larger than it may be")
 	f.eachOnce(0, "refusals")
-	f.story(relayStory{})
+	f.pipeline(story{})
 	f.must("run")
 	f.eachOnce(3, "after the refusals")
-	f.story(relayStory{sql: "select id, n + 0 as n from feed"})
+	f.pipeline(story{sql: "select id, n + 0 as n from feed"})
 	f.refused(1, []string{"run"}, "the pipeline has changed")
 	f.produce(events(3, 5)...)
 	f.must("run", "--force")
@@ -253,10 +144,10 @@ func TestRelayRefuses(t *testing.T) {
 
 // Without offsets nobody knows what was produced already: a relay does not begin over again by itself.
 func TestRelayOffsetsGone(t *testing.T) {
-	f := newRelay(t, 1, relayStory{})
+	f := newRelay(t, 1, story{})
 	f.produce(events(0, 3)...)
 	f.must("run")
-	f.story(relayStory{options: "group: another"})
+	f.pipeline(story{options: "group: another"})
 	f.refused(1, []string{"run"}, "has no offsets for the topic", "--full-refresh")
 	f.must("run", "--full-refresh")
 	if got := f.produced(); len(got) != 6 {
@@ -266,7 +157,7 @@ func TestRelayOffsetsGone(t *testing.T) {
 
 // Offsets that retention has deleted stop a relay as they stop any stream, and what was accepted is kept with the offset.
 func TestRelayLoss(t *testing.T) {
-	f := newRelay(t, 1, relayStory{})
+	f := newRelay(t, 1, story{})
 	f.produce(events(0, 10)...)
 	f.must("run")
 	f.produce(events(10, 20)...)
@@ -283,7 +174,7 @@ func TestRelayLoss(t *testing.T) {
 
 // Values keep all that they have, and a relay needs nothing of the target beside it, which another process may hold.
 func TestRelayOfAllTypesBesideATable(t *testing.T) {
-	f := newRelay(t, 1, relayStory{sql: `select id, n, 123456789012345678.25::decimal(20,2) as d, 170141183460469231731687303715884105727 as h,
+	f := newRelay(t, 1, story{sql: `select id, n, 123456789012345678.25::decimal(20,2) as d, 170141183460469231731687303715884105727 as h,
 		timestamp '2020-03-01 06:00:00.5' as ts, [1, null] as l, 'a"é' as s, null::varchar as nothing, true as b from feed`})
 	f.write("pipelines/other.sql", "/* @twice\nwrite: overwrite\n*/\nselect 1 as a\n")
 	f.produce(events(2, 3)...)
@@ -309,7 +200,7 @@ func TestRelayOfAllTypesBesideATable(t *testing.T) {
 }
 
 // hold keeps the target's file as a process at work does.
-func (f *relayFlow) hold() *sql.DB {
+func (f *flow) hold() *sql.DB {
 	f.Helper()
 	db, err := sql.Open("duckdb", filepath.Join(f.dir, "target.duckdb"))
 	if err == nil {

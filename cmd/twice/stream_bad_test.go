@@ -12,7 +12,7 @@ import (
 var poison = []string{`{"id": 1, "n": 1}`, `{"id": 2, "n": "x"}`, `{"id": 3}`, `{"id": 4, "n": 1.5}`, `[1]`, `{"id":`, `{"id": 0, "n": 0}`}
 
 func TestStreamPoison(t *testing.T) {
-	for _, target := range streamTargets {
+	for _, target := range tables {
 		t.Run(target, func(t *testing.T) {
 			f := newFlow(t, target, 1, story{})
 			f.produce(poison...)
@@ -134,7 +134,7 @@ func TestStreamLogin(t *testing.T) {
 }
 
 func TestStreamOfALargeRecord(t *testing.T) {
-	for _, target := range streamTargets {
+	for _, target := range tables {
 		t.Run(target, func(t *testing.T) {
 			f := newFlow(t, target, 1, story{options: "batch_bytes: 64KB"})
 			large := fmt.Sprintf(`{"id": 1, "n": 1, "pad": "%s"}`, strings.Repeat("x", 900_000))

@@ -23,7 +23,7 @@ const orderSchema = `{"type": "record", "name": "Order", "fields": [{"name": "id
 func TestStreamOfSchemas(t *testing.T) {
 	registry := srfake.New()
 	t.Cleanup(registry.Close)
-	for _, target := range streamTargets {
+	for _, target := range tables {
 		t.Run(target, func(t *testing.T) {
 			f := newFlow(t, target, 2, story{})
 			if err := registry.SetCompat(f.topic, sr.CompatNone); err != nil {

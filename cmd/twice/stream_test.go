@@ -1,184 +1,15 @@
 package main
 
 import (
-	"database/sql"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/twmb/franz-go/pkg/kadm"
-
-	"github.com/twice-data/twice/engine/postgres/pgtest"
-	"github.com/twice-data/twice/stream/eventlog"
-	"github.com/twice-data/twice/stream/kafkatest"
 )
 
-// flow is a project whose table t is filled from a topic, or from a log, on one of the targets.
-type flow struct {
-	*world
-	broker *kafkatest.Broker // nil: a log
-	topic  string            // or the log's folder
-	parts  int
-	addr   string // of the broker
-	url    string // of a PostgreSQL database; empty: DuckDB
-}
-
-var streamTargets = []string{"duckdb", "postgres"}
-
-// header is the pipeline of a flow.
-const header = `/* @twice
-write: merge
-unique_key: [id]
-%[2]sinputs:
-  feed:
-    %[1]s
-    format: json
-    %[3]s
-    columns: [{name: id, type: bigint}, {name: n, type: bigint}]
-*/
-`
-
-// story is what a test says of its pipeline.
-type story struct {
-	header   string // further lines
-	options  string
-	input    string // a further line of the input
-	sql      string // default: select id, n from feed
-	envelope bool   // of a log
-}
-
-func newFlow(t *testing.T, target string, parts int, s story) *flow {
-	t.Helper()
-	b := kafkatest.Start(t)
-	f := &flow{world: newWorld(t, nil), broker: b, topic: b.Topic(t, parts), parts: parts, addr: b.Addr}
-	f.begin(target, s)
-	return f
-}
-
-// newLog is newFlow with a log in the project's folder.
-func newLog(t *testing.T, target string, parts int, s story) *flow {
-	t.Helper()
-	f := &flow{world: newWorld(t, nil), topic: "events", parts: parts}
-	f.begin(target, s)
-	return f
-}
-
-func (f *flow) begin(target string, s story) {
-	f.Helper()
-	t := f.T
-	if target == "postgres" {
-		f.url = pgtest.Start(t).Database(t)
-		f.write("twice.yml", "project: test\ndefault_target: prod\ntargets:\n  prod: {engine: postgres, url: \""+f.url+"\"}\n")
-	}
-	f.env = []string{"TMPDIR=" + t.TempDir()}
-	f.pipeline(s)
-}
-
-func (f *flow) pipeline(s story) {
-	f.Helper()
-	if s.sql == "" {
-		s.sql = "select id, n from feed"
-	}
-	from := fmt.Sprintf("kafka: {brokers: [\"%s\"], topic: %s, options: {%s}}", f.addr, f.topic, s.options)
-	if f.broker == nil {
-		from = fmt.Sprintf("log: {path: %s/, envelope: %t, options: {%s}}", f.topic, s.envelope, s.options)
-	}
-	f.write("pipelines/t.sql", fmt.Sprintf(header, from, s.header, s.input)+s.sql+"\n")
-}
-
-// events are lines of JSON with ids [from, to).
-func events(from, to int) []string {
-	var lines []string
-	for i := from; i < to; i++ {
-		lines = append(lines, fmt.Sprintf(`{"id": %d, "n": %d}`, i, i*i))
-	}
-	return lines
-}
-
-func (f *flow) produce(lines ...string) {
-	f.Helper()
-	if f.broker != nil {
-		f.broker.Produce(f.T, kafkatest.Lines(f.topic, f.parts, lines...)...)
-		return
-	}
-	parts := make([][]eventlog.Record, f.parts)
-	for i, line := range lines {
-		parts[i%f.parts] = append(parts[i%f.parts], eventlog.Record{Value: []byte(line)})
-	}
-	for part, records := range parts {
-		f.append(int32(part), false, records...)
-	}
-}
-
-// append adds records to a log.
-func (f *flow) append(part int32, wrap bool, records ...eventlog.Record) {
-	f.Helper()
-	if _, err := eventlog.Append(filepath.Join(f.dir, f.topic), part, wrap, records...); err != nil {
-		f.Fatal(err)
-	}
-}
-
-func (f *flow) open() *sql.DB {
-	f.Helper()
-	driver, source := "duckdb", filepath.Join(f.dir, "target.duckdb")+"?access_mode=READ_ONLY"
-	if f.url != "" {
-		driver, source = "pgx", f.url
-	}
-	db, err := sql.Open(driver, source)
-	if err != nil {
-		f.Fatal(err)
-	}
-	return db
-}
-
-// ask reads one value from the target.
-func (f *flow) ask(query string) string {
-	f.Helper()
-	db := f.open()
-	defer db.Close()
-	var text sql.NullString
-	if err := db.QueryRow("SELECT CAST((" + query + ") AS VARCHAR)").Scan(&text); err != nil {
-		f.Fatalf("%s: %v", query, err)
-	}
-	return text.String
-}
-
-func (f *flow) expect(query, want string) {
-	f.Helper()
-	if got := f.ask(query); got != want {
-		f.Errorf("%s gives %q, want %q", query, got, want)
-	}
-}
-
-// refused runs the program and expects an exit code, and texts in what it says.
-func (f *flow) refused(code int, args []string, texts ...string) {
-	f.Helper()
-	r := f.run(args...)
-	if r.code != code {
-		f.Errorf("twice %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), r.code, code, r.stdout, r.stderr)
-	}
-	for _, text := range texts {
-		if !strings.Contains(r.stdout+r.stderr, text) {
-			f.Errorf("twice %s says nothing of %q:\n%s%s", strings.Join(args, " "), text, r.stdout, r.stderr)
-		}
-	}
-}
-
-const everyEvent = "SELECT count(*) || ' ' || count(DISTINCT id) || ' ' || coalesce(sum(n), 0) FROM t"
-
-// once is what everyEvent gives when the table has each event [0, n) once.
-func once(n int) string {
-	sum := 0
-	for i := range n {
-		sum += i * i
-	}
-	return fmt.Sprintf("%d %d %d", n, n, sum)
-}
-
 func TestStreamDrainsToTheEndAndGoesOn(t *testing.T) {
-	for _, target := range streamTargets {
+	for _, target := range tables {
 		t.Run(target, func(t *testing.T) {
 			f := newFlow(t, target, 3, story{options: "batch_rows: 40"})
 			f.produce(events(0, 100)...)
@@ -235,7 +66,7 @@ func TestStreamFeedsWhatReadsIt(t *testing.T) {
 }
 
 func TestStreamVersion(t *testing.T) {
-	for _, target := range streamTargets {
+	for _, target := range tables {
 		t.Run(target, func(t *testing.T) {
 			for _, size := range []int{1, 3, 100} {
 				f := newFlow(t, target, 2, story{header: "version: n\n", options: fmt.Sprintf("batch_rows: %d", size)})

@@ -51,7 +51,8 @@ controller.quorum.election.timeout.ms=500
 controller.quorum.fetch.timeout.ms=1000
 `
 
-// StartCluster gives the test binary's cluster, which the first caller starts. Who kills brokers of it raises them again.
+// StartCluster gives the test binary's cluster, which the first caller starts; it is another one than Start's broker. Who
+// kills brokers of it raises them again.
 func StartCluster(t testing.TB) *Cluster {
 	t.Helper()
 	shared.Lock()
@@ -75,7 +76,7 @@ func startCluster(t testing.TB) *Cluster {
 	for i := range size {
 		dir := folder(t)
 		conf := fmt.Sprintf(clusterProperties, i+1, strings.Join(voters, ","), ports[i], ports[size+i], dir)
-		n := launch(t, lib, dir, conf, "192m")
+		n := launch(t, lib, dir, "NTQ0RDQ2MUNBQjRGNDQ3Qw", conf, "192m")
 		n.seeds = []string{address(ports[i])}
 		c.nodes, c.seeds = append(c.nodes, n), append(c.seeds, n.seeds[0])
 	}

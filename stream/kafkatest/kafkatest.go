@@ -68,7 +68,7 @@ cd "$DIR" || exit 1
 up() { java -Xmx$HEAP -Xss512k -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
 	-cp "$JARS/*" kafka.Kafka server.properties >>log 2>&1 & pid=$!; }
 down() { kill -KILL $pid; wait $pid; }
-java -XX:TieredStopAtLevel=1 -cp "$JARS/*" kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qg -c server.properties \
+java -XX:TieredStopAtLevel=1 -cp "$JARS/*" kafka.tools.StorageTool format -t $CLUSTER -c server.properties \
 	-S 'SCRAM-SHA-256=[name=me,password=secret]' -S 'SCRAM-SHA-512=[name=me,password=secret]' >log 2>&1
 up
 echo up >&3
@@ -116,7 +116,7 @@ func start(t testing.TB) *Broker {
 	dir := folder(t)
 	ports := freePorts(t, 4)
 	ca := certificate(t, dir)
-	b := launch(t, lib, dir, fmt.Sprintf(properties, ports[0], ports[1], dir, ports[2], ports[3]), "384m")
+	b := launch(t, lib, dir, "MkU3OEVBNTcwNTJENDM2Qg", fmt.Sprintf(properties, ports[0], ports[1], dir, ports[2], ports[3]), "384m")
 	b.Addr, b.SASL, b.TLS, b.CA, b.replicas = address(ports[0]), address(ports[2]), address(ports[3]), ca, 1
 	b.seeds = []string{b.Addr}
 	b.up(t)
@@ -147,8 +147,8 @@ func folder(t testing.TB) string {
 	return dir
 }
 
-// launch starts the script that keeps a broker, which does not answer yet.
-func launch(t testing.TB, lib, dir, conf, heap string) *Broker {
+// launch starts the script that keeps a broker of the cluster with an id, which does not answer yet.
+func launch(t testing.TB, lib, dir, id, conf, heap string) *Broker {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, "server.properties"), []byte(conf), 0o644); err != nil {
 		t.Fatal(err)
@@ -158,7 +158,7 @@ func launch(t testing.TB, lib, dir, conf, heap string) *Broker {
 		t.Fatal(err)
 	}
 	wrapper := exec.Command("sh", "-c", script)
-	wrapper.Env = []string{"JARS=" + lib, "DIR=" + dir, "HEAP=" + heap, "PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
+	wrapper.Env = []string{"JARS=" + lib, "DIR=" + dir, "CLUSTER=" + id, "HEAP=" + heap, "PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
 	wrapper.ExtraFiles = []*os.File{answer}
 	wrapper.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	b := &Broker{dir: dir, answers: bufio.NewScanner(answers)}
