@@ -25,6 +25,7 @@ type Files struct {
 	Known  func(path string) (twice.File, bool) // a recorded hash, by File.Path; nil: there are none
 	Rehash bool                                 // never reuse a recorded hash
 	Now    func() time.Time                     // nil: the clock; only whether a hash may be reused later depends on it
+	Read   func(bytes int)                      // hears of each piece of a file that is hashed, from several goroutines; may be nil
 
 	once sync.Once
 	dir  string // Dir, absolute

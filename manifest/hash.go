@@ -88,7 +88,7 @@ func (f *Files) hash(ctx context.Context, path, abs string, r *twice.Reader) (tw
 	}
 	began := f.now()
 	sum := sha256.New()
-	raw := &source{ctx: ctx, r: in}
+	raw := &source{ctx: ctx, r: in, read: f.Read}
 	incomplete := read(path, io.TeeReader(raw, sum), r)
 	if incomplete == nil && r != nil && formatOf(r, path) == "parquet" && !gzipped(r, path) {
 		incomplete = checkParquet(path, in, before.Size())
@@ -114,9 +114,10 @@ func (f *Files) hash(ctx context.Context, path, abs string, r *twice.Reader) (tw
 
 // source counts what is read and ends with the context.
 type source struct {
-	ctx context.Context
-	r   io.Reader
-	n   int64
+	ctx  context.Context
+	r    io.Reader
+	read func(bytes int) // may be nil
+	n    int64
 }
 
 func (s *source) Read(p []byte) (int, error) {
@@ -125,6 +126,9 @@ func (s *source) Read(p []byte) (int, error) {
 	}
 	n, err := s.r.Read(p)
 	s.n += int64(n)
+	if s.read != nil {
+		s.read(n)
+	}
 	return n, err
 }
 

@@ -142,7 +142,7 @@ func (r *Runner) filesOf(p *twice.Pipeline) *manifest.Files {
 	defer r.mu.Unlock()
 	if r.files[p.Name] == nil {
 		r.files[p.Name] = &manifest.Files{
-			Dir: r.Dir, Source: p.File, Zone: p.Calendar.Zone, Env: r.Env, Rehash: r.Rehash,
+			Dir: r.Dir, Source: p.File, Zone: p.Calendar.Zone, Env: r.Env, Rehash: r.Rehash, Read: r.Reading,
 			Known: func(path string) (twice.File, bool) { f, ok := r.hashes[path]; return f, ok },
 		}
 	}

@@ -47,9 +47,16 @@ func (pl *planner) pipeline(ctx context.Context, p *twice.Pipeline) ([]Step, err
 	}
 	code := p.Digest()
 	steps := make([]Step, len(ws))
+	var first []twice.Window // those that were never committed
+	for i, w := range ws {
+		steps[i] = Step{Pipeline: p, Window: w, Code: code, Receipt: pl.receipt(p.Name, w)}
+		if steps[i].Receipt == nil {
+			first = append(first, w)
+		}
+	}
+	pl.warm(ctx, p, first)
 	for i, w := range ws {
 		st := &steps[i]
-		*st = Step{Pipeline: p, Window: w, Code: code, Receipt: pl.receipt(p.Name, w)}
 		if err := pl.decide(ctx, st, len(ws)-i <= p.Lookback, ws); err != nil {
 			return nil, err
 		}
@@ -61,6 +68,19 @@ func (pl *planner) pipeline(ctx context.Context, p *twice.Pipeline) ([]Step, err
 		}
 	}
 	return steps, nil
+}
+
+// warm hashes the input files of windows, as many at a time as there are processors. Those of windows that were committed
+// before are not worth it: most are as they were.
+func (pl *planner) warm(ctx context.Context, p *twice.Pipeline, ws []twice.Window) {
+	if pl.Pinned || len(ws) == 0 {
+		return
+	}
+	for i := range p.Inputs {
+		if p.Inputs[i].Files != nil {
+			pl.filesOf(p).Warm(ctx, &p.Inputs[i], ws)
+		}
+	}
 }
 
 func (r *Runner) receipt(pipeline string, w twice.Window) *twice.Receipt {

@@ -49,8 +49,9 @@ type Runner struct {
 	Monitor  bool       // show where streams are as their groups' committed offsets
 	Options
 
-	On      func(Event) // called for each window that ended, one at a time
-	Planned func(*Plan) // called once, before any work
+	On      func(Event)     // called for each window that ended, one at a time
+	Planned func(*Plan)     // called once, before any work
+	Reading func(bytes int) // called with each piece of an input file that is hashed, from several goroutines
 
 	mu     sync.Mutex
 	files  map[string]*manifest.Files // by pipeline

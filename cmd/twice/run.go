@@ -145,7 +145,7 @@ func (a *app) run(c *cobra.Command, args []string, f *runFlags) error {
 		}
 		return a.withRunner(o, f, func(r *run.Runner) error {
 			view := a.newView(r)
-			r.On, r.Planned = view.window, view.planned
+			r.On, r.Planned, r.Reading = view.window, view.planned, view.reading
 			sum, err := a.carryOut(ctx, r, view, pipelines, f)
 			if sum != nil && (err == nil || len(sum.Counts) > 0) {
 				view.summary(sum)
@@ -180,7 +180,10 @@ func (a *app) planCommand() *cobra.Command {
 			ctx := c.Context()
 			return a.withPipelines(ctx, args, args, func(o *opened, pipelines []*twice.Pipeline) error {
 				return a.withRunner(o, &f, func(r *run.Runner) error {
+					view := a.newView(r)
+					r.Reading = view.reading
 					plan, err := r.Plan(ctx, pipelines)
+					view.clear()
 					if err != nil {
 						return err
 					}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -23,6 +24,10 @@ type view struct {
 	total int
 	done  int
 	began time.Time
+
+	mu   sync.Mutex // guards total, read and told while files are read
+	read int64      // bytes of input files
+	told time.Time  // when the bar last said so
 }
 
 func (a *app) newView(r *run.Runner) *view {
@@ -30,9 +35,29 @@ func (a *app) newView(r *run.Runner) *view {
 }
 
 func (v *view) planned(p *run.Plan) {
+	v.mu.Lock()
 	v.total = p.Work()
+	v.mu.Unlock()
+	v.clear()
 	v.draw()
 }
+
+// reading says how much of the input files has been hashed, where that takes a while.
+func (v *view) reading(bytes int) {
+	if !v.bar {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.read += int64(bytes)
+	if now := time.Now(); v.total == 0 && now.Sub(v.began) > silence && now.Sub(v.told) > silence/3 {
+		v.told = now
+		fmt.Fprintf(v.stderr, "\r\x1b[Kreading input files  %.1f GB", float64(v.read)/1e9)
+	}
+}
+
+// silence is how long nothing need be said.
+const silence = 300 * time.Millisecond
 
 func (v *view) window(e run.Event) {
 	if v.json {
