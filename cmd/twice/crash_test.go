@@ -51,7 +51,7 @@ func TestCrash(t *testing.T) {
 			if testing.Short() {
 				step = 5
 			}
-			w.crash(crashes{points: points, step: step, pairs: min(len(points), 25), again: w.reset, holds: func(how string) {
+			w.crash(crashes{points: points, step: step, pairs: rounds(10), again: w.reset, holds: func(how string) {
 				t.Helper()
 				if got := w.rows(); got != rows {
 					t.Fatalf("%s: after a run again the table has\n%s\nthe clean run\n%s", how, got, rows)
@@ -144,12 +144,12 @@ func TestCrashInsideCommit(t *testing.T) {
 	w.must("run")
 	clean := w.fingerprint("t")
 	r := rand.New(rand.NewPCG(3, 4))
-	rounds := 24
+	kills := rounds(12)
 	if testing.Short() {
-		rounds = 6
+		kills = 6
 	}
 	seen := map[string]int{}
-	for range rounds {
+	for range kills {
 		w.reset()
 		w.write("in/2020-03-01.csv", "salt\n1\n")
 		w.must("run")
@@ -173,7 +173,7 @@ func TestCrashInsideCommit(t *testing.T) {
 		}
 		w.noResidue("killed inside COMMIT")
 	}
-	t.Logf("%d kills inside a commit of %d rows: %d left the old rows, %d the new ones, 0 a mixture", rounds, bigRows, seen["old"], seen["new"])
+	t.Logf("%d kills inside a commit of %d rows: %d left the old rows, %d the new ones, 0 a mixture", kills, bigRows, seen["old"], seen["new"])
 }
 
 func exists(path string) bool {

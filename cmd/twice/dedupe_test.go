@@ -102,7 +102,7 @@ func TestDedupeDoesNotDependOnBatches(t *testing.T) {
 			f := newLog(t, target, 2, story{})
 			r := rand.New(rand.NewPCG(11, 12))
 			repeated, tooLate := 0, 0
-			for round := range rounds(2) {
+			for round := range rounds(1) {
 				if err := os.RemoveAll(f.dir + "/events"); err != nil {
 					t.Fatal(err)
 				}

@@ -91,14 +91,20 @@ func (o *opened) Close() error {
 	return err
 }
 
+// load reads the project's files, and says which target is meant.
+func (a *app) load() (*project.Project, project.Target, error) {
+	p, err := project.Load(a.dir, a.env)
+	if err != nil {
+		return nil, project.Target{}, err
+	}
+	t, err := p.Target(a.target)
+	return p, t, err
+}
+
 // open loads the project, opens the target and finds out which pipeline reads which. Where args name relays and nothing
 // else, there is only these, and no target: other processes may have it.
 func (a *app) open(ctx context.Context, args ...string) (*opened, error) {
-	p, err := project.Load(a.dir, a.env)
-	if err != nil {
-		return nil, err
-	}
-	t, err := p.Target(a.target)
+	p, t, err := a.load()
 	if err != nil {
 		return nil, err
 	}

@@ -116,11 +116,7 @@ func reports(r *prove.Report, f *proveFlags) error {
 
 // proving loads the project without opening its target for writing.
 func (a *app) proving(ctx context.Context, args []string) (*prove.Options, error) {
-	p, err := project.Load(a.dir, a.env)
-	if err != nil {
-		return nil, err
-	}
-	t, err := p.Target(a.target)
+	p, t, err := a.load()
 	if err != nil {
 		return nil, err
 	}
