@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/twice-data/twice"
@@ -36,7 +37,8 @@ func (w *write) collapse(ctx context.Context) error {
 
 // thin deletes the staged rows that query gives another place than the first.
 func (w *write) thin(ctx context.Context, name, id, query string) error {
-	_, err := w.s.Exec(ctx, name, fmt.Sprintf("DELETE FROM %s WHERE %s IN (SELECT id FROM (%s) AS q WHERE place > 1)", stageTable, id, query))
+	n, err := w.s.Exec(ctx, name, fmt.Sprintf("DELETE FROM %s WHERE %s IN (SELECT id FROM (%s) AS q WHERE place > 1)", stageTable, id, query))
+	w.thinned = w.thinned || n > 0
 	return err
 }
 
@@ -51,13 +53,16 @@ func (w *write) keysDiffer(ctx context.Context) (bool, error) {
 	return twice == 0, err
 }
 
-// keyed is a Driver that keeps a table's keys unique by an index, and so can leave out the rows whose keys are there.
+// keyed is a Driver that keeps a table's keys unique by an index, and so can refuse the rows whose keys are there.
 type keyed interface {
 	// Key gives a table that this transaction has made a unique index of the columns, if they can have one.
 	Key(ctx context.Context, s *Session, table twice.Table, columns []twice.Column) error
 
 	// Keyed says whether a table has a unique index of exactly these columns.
 	Keyed(ctx context.Context, s *Session, table twice.Table, columns []string) (bool, error)
+
+	// Taken says whether a statement failed because a key is there already.
+	Taken(err error) bool
 }
 
 // key makes the unique index of a stream's new table.
@@ -73,33 +78,33 @@ func (w *write) key(ctx context.Context) error {
 	return d.Key(ctx, w.s, w.Pipeline.Table, columns)
 }
 
-// fresh inserts a stream's rows without staging them, as they are new as a rule. It is false, and has changed nothing,
-// where some are not, or the guards might say something: then they go the long way.
+// fresh inserts a stream's rows without staging them and without looking for their keys, as they are new as a rule: the
+// index knows better, and at half of the price. It is false, and has changed nothing, where a key is there already or comes
+// twice, or the guards have something to say: then the rows go the long way.
 func (w *write) fresh(ctx context.Context, o *Outcome) (done bool, err error) {
 	d, ok := w.s.db.Driver.(keyed)
-	if !ok || !w.Final || w.Pipeline.Version != "" || len(w.Pipeline.Checks) > 0 {
+	if !ok || !w.Final || w.Repeats || len(w.Pipeline.Allow) > 0 { // a SELECT with a waiver may give other rows the second time
 		return false, nil
 	}
 	if ok, err := d.Keyed(ctx, w.s, w.Pipeline.Table, w.Pipeline.UniqueKey); !ok || err != nil {
 		return false, err
 	}
-	if _, err := w.s.Exec(ctx, "savepoint", "SAVEPOINT twice_fresh"); err != nil {
-		return false, err
+	var nulls []string
+	for _, name := range notEmpty(append(slices.Clone(w.Pipeline.UniqueKey), w.Pipeline.Version)...) {
+		nulls = append(nulls, Ident(name)+" IS NULL")
 	}
-	nulls := make([]string, len(w.Pipeline.UniqueKey))
-	for i, k := range w.Pipeline.UniqueKey {
-		nulls[i] = "t." + Ident(k) + " IS NULL"
-	}
-	var rows, given, null int64
+	var rows, null int64
 	var sum sql.NullString
-	insert := fmt.Sprintf("WITH added AS (INSERT INTO %s AS t (%s) %s ON CONFLICT DO NOTHING RETURNING %s AS h, %s AS n) "+
-		"SELECT count(*), CAST(sum(h) AS VARCHAR), count(*) FILTER (WHERE n), (SELECT count(*) FROM (%s\n) AS q) FROM added",
-		w.s.db.Name(w.Pipeline.Table), Idents("", names(w.columns)), w.selectInto(), w.hash("t"), strings.Join(nulls, " OR "), w.query)
-	if err := w.s.Row(ctx, "insert", insert, &rows, &sum, &null, &given); err != nil {
+	weigh := fmt.Sprintf("SELECT count(*), CAST(sum(%s) AS VARCHAR), count(*) FILTER (WHERE %s) FROM (%s) AS s",
+		w.hash("s"), strings.Join(nulls, " OR "), w.selectInto())
+	if err := w.s.Row(ctx, "fingerprint", weigh, &rows, &sum, &null); err != nil || null > 0 {
 		return false, place(err, w.Pipeline)
 	}
-	if rows < given || null > 0 {
-		_, err := w.s.Exec(ctx, "back to savepoint", "ROLLBACK TO SAVEPOINT twice_fresh")
+	if ok, err := w.insertFresh(ctx, d, rows); !ok || err != nil {
+		o.Repeats = true
+		return false, err
+	}
+	if err := w.check(ctx, o, w.selectInto()); err != nil {
 		return false, err
 	}
 	fp, err := twice.ParseFingerprint(rows, sum.String)
@@ -108,6 +113,23 @@ func (w *write) fresh(ctx context.Context, o *Outcome) (done bool, err error) {
 	}
 	o.Windows = []WindowOutcome{{Window: w.Windows[0], Fingerprint: fp, Changed: rows}}
 	return true, w.total(ctx, o, fp)
+}
+
+// insertFresh inserts so many rows, or none where one of their keys is taken.
+func (w *write) insertFresh(ctx context.Context, d keyed, rows int64) (bool, error) {
+	if _, err := w.s.Exec(ctx, "savepoint", "SAVEPOINT twice_fresh"); err != nil {
+		return false, err
+	}
+	n, err := w.s.Exec(ctx, "insert", fmt.Sprintf("INSERT INTO %s (%s) %s",
+		w.s.db.Name(w.Pipeline.Table), Idents("", names(w.columns)), w.selectInto()))
+	switch {
+	case d.Taken(err):
+		_, err = w.s.Exec(ctx, "back to savepoint", "ROLLBACK TO SAVEPOINT twice_fresh")
+		return false, err
+	case err == nil && n != rows: // a trigger or a rule of the table's keeps rows out
+		err = twice.Errorf("rows-lost", "%d rows were to be inserted into %s, and %d were", rows, w.Pipeline.Table, n)
+	}
+	return err == nil, place(err, w.Pipeline)
 }
 
 // found counts the rows of the table whose keys are staged.

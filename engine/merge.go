@@ -187,6 +187,7 @@ func (w *write) apply(ctx context.Context, o *Outcome) error {
 		if err != nil {
 			return err
 		}
+		o.Repeats = w.thinned || found > 0
 		if found == 0 {
 			return w.addStaged(ctx, o)
 		}

@@ -22,6 +22,10 @@ type Job struct {
 	// count. Streams need it, where which rows come together is chance. Their tables have a unique index of the key, where the engine's are fast.
 	Final bool
 
+	// Repeats says that keys which are there already, or come twice, are to be expected, as the write before had some. It
+	// changes only what is tried first.
+	Repeats bool
+
 	// Fence proves, as the first statement of each transaction, that this run still may write, and makes any other
 	// writer of the same rows wait or fail.
 	Fence func(context.Context, *Session) error
@@ -54,6 +58,7 @@ type Outcome struct {
 	Columns  []string        // on which the fingerprints are computed
 	Table    *TableOutcome   // merge only
 	Warnings []Violation     // of checks that warn
+	Repeats  bool            // of a Final job: keys were there already, or came twice
 }
 
 // WindowOutcome is what a write did to one window.
@@ -82,6 +87,7 @@ type write struct {
 	staged    twice.Fingerprint // of all staged rows
 	countKeys string            // an aggregate that counts the distinct keys of staged rows s; empty: there is no fast one
 	distinct  bool              // no key is staged twice
+	thinned   bool              // of keys that were staged twice, rows were taken out
 }
 
 // Write carries job out. Everything that becomes visible, and the receipt, commits in one transaction; on any error the
@@ -157,6 +163,9 @@ func (s *Session) prepare(ctx context.Context, job *Job) (*write, error) {
 
 // place moves an error's line from the SELECT to the file.
 func place(err error, p *twice.Pipeline) error {
+	if err == nil {
+		return nil
+	}
 	e := *twice.AsError(err)
 	if e.File == "" && e.Code == "sql" || e.Code == "syntax" {
 		if e.Line > 0 {

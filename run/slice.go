@@ -92,7 +92,7 @@ func (w *slicing) try(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.warnings = o.Warnings
+	w.warnings, w.flow.repeats = o.Warnings, o.Repeats
 	done, err := w.done(ctx, s)
 	if err == nil && !done {
 		err = twice.Errorf("commit-lost", "the engine answered COMMIT without an error, but the offsets are where they were").
@@ -130,7 +130,8 @@ func (w *slicing) job(ctx context.Context, s *engine.Session) (*engine.Job, erro
 		return nil, err
 	}
 	job := &engine.Job{
-		Pipeline: &p, Windows: []twice.Window{w.st.Window}, Relations: []engine.Relation{w.batch.rel}, Reset: w.flow.reset, Final: true,
+		Pipeline: &p, Windows: []twice.Window{w.st.Window}, Relations: []engine.Relation{w.batch.rel}, Reset: w.flow.reset,
+		Final: true, Repeats: w.flow.repeats,
 	}
 	job.Fence = func(ctx context.Context, s *engine.Session) error {
 		if err := ledger.Turn(ctx, s, &p); err != nil {

@@ -50,6 +50,8 @@ type flow struct {
 	ids    map[int32]string          // of the log's partitions
 	losses []ledger.Loss             // accepted, to be skipped first
 	reset  bool                      // the first batch empties the table
+
+	repeats bool // the batch before held keys that the table had
 }
 
 // next is where each partition that there is something to read of goes on from at.

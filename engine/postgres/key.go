@@ -2,10 +2,12 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/twice-data/twice"
 	"github.com/twice-data/twice/engine"
@@ -45,4 +47,10 @@ func (d *Driver) Keyed(ctx context.Context, s *engine.Session, table twice.Table
 		AND NOT EXISTS (SELECT 1 FROM unnest(i.indkey) AS k JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k
 			WHERE lower(a.attname) NOT IN (`+strings.Join(folded, ", ")+`))`, &n)
 	return n > 0, err
+}
+
+// Taken implements what a stream's merge asks for.
+func (d *Driver) Taken(err error) bool {
+	var p *pgconn.PgError
+	return errors.As(err, &p) && p.Code == "23505" // unique_violation
 }
