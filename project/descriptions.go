@@ -122,5 +122,6 @@ var descriptions = map[string]string{
 	"targetFile.Engine": "Kind of database.",
 	"targetFile.Path":   "duckdb: the database file, relative to the project's folder.",
 	"targetFile.URL":    "postgres: postgres://user:password@host/database, usually \"${VAR}\".",
+	"targetFile.Memory": "duckdb: how much it may keep in memory, such as 2GB; default: 80 % of the machine's.",
 	"targetFile.Schema": "Schema for tables that name none; the engine's default otherwise.",
 }

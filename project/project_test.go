@@ -111,6 +111,8 @@ func TestBadProjectFiles(t *testing.T) {
 		{"project: x\ntargets: {a: {engine: duckdb}}", `2: targets.a: a duckdb target needs the key "path"`},
 		{"project: x\ntargets:\n  a:\n    engine: duckdb\n    path: y\n    url: z", "6: targets.a.url: a duckdb target has no url"},
 		{"project: x\ntargets: {a: {engine: postgres, path: y}}", "2: targets.a: a postgres target needs the key \"url\"\n2: targets.a.path: a postgres target has no path"},
+		{"project: x\ntargets: {a: {engine: postgres, url: u, memory: 2GB}}", "2: targets.a.memory: a postgres target has no memory"},
+		{"project: x\ntargets: {a: {engine: duckdb, path: y, memory: lots}}", `2: targets.a.memory: expected a size like 2GB, found "lots"`},
 		{"project: x\ntargets: {a: {engine: mysql}}", `2: targets.a.engine: expected duckdb or postgres, found "mysql"`},
 		{"project: x\ndefault_target: dve\n" + twoTargets[strings.Index(twoTargets, "targets"):], `2: default_target: there is no target "dve"; did you mean "dev"?`},
 		{"project: x\n" + twoTargets[strings.Index(twoTargets, "targets"):], "1: there are several targets and no default_target"},

@@ -3,6 +3,7 @@ package project
 import (
 	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -16,6 +17,7 @@ type Target struct {
 	Path   string // duckdb: the database file
 	URL    string // postgres: the connection's URL
 	Schema string // the default schema; empty: the engine's own
+	Memory string // duckdb: how much it may keep in memory, "2GB"; empty: 80 % of the machine's
 	Line   int    // of twice.yml
 }
 
@@ -32,6 +34,7 @@ type targetFile struct {
 	Path   string `json:"path,omitempty"`
 	URL    string `json:"url,omitempty"`
 	Schema string `json:"schema,omitempty"`
+	Memory string `json:"memory,omitempty"`
 }
 
 // readFile reads twice.yml into p.
@@ -43,25 +46,32 @@ func (p *Project) readFile(text string) twice.Errors {
 	for _, name := range slices.Sorted(maps.Keys(f.Targets)) {
 		t := f.Targets[name]
 		path := "targets." + name
-		p.Targets[name] = Target{name, t.Engine, t.Path, t.URL, t.Schema, d.line(path)}
+		p.Targets[name] = Target{name, t.Engine, t.Path, t.URL, t.Schema, t.Memory, d.line(path)}
 		switch t.Engine {
 		case "duckdb":
 			d.only(path, "duckdb", "path", "url")
+			if t.Memory != "" && !memory.MatchString(t.Memory) {
+				d.errorf(join(path, "memory"), "unknown-value", "expected a size like 2GB, found %q", t.Memory).WithNext("write 512MB, or 2GB")
+			}
 		case "postgres":
-			d.only(path, "postgres", "url", "path")
+			d.only(path, "postgres", "url", "path", "memory")
 		}
 	}
 	p.chooseDefault(d)
 	return d.errs
 }
 
-// only asks for one key of a target and refuses another.
-func (d *decoder) only(path, engine, needed, foreign string) {
+var memory = regexp.MustCompile(`^[1-9][0-9]* ?(MB|GB)$`)
+
+// only asks for one key of a target and refuses others.
+func (d *decoder) only(path, engine, needed string, foreign ...string) {
 	if !d.has(join(path, needed)) {
 		d.errorf(path, "missing-key", "a %s target needs the key %q", engine, needed).WithNext("add %s: …", needed)
 	}
-	if at := join(path, foreign); d.has(at) {
-		d.errorf(at, "contradiction", "a %s target has no %s", engine, foreign).WithNext("delete it, or change engine:")
+	for _, key := range foreign {
+		if at := join(path, key); d.has(at) {
+			d.errorf(at, "contradiction", "a %s target has no %s", engine, key).WithNext("delete it, or change engine:")
+		}
 	}
 }
 

@@ -26,7 +26,7 @@ import (
 // drivers are the engines that this program knows, by the name that twice.yml gives them.
 var drivers = map[string]func(context.Context, project.Target, patience) (engine.Driver, error){
 	"duckdb": func(ctx context.Context, t project.Target, p patience) (engine.Driver, error) {
-		return duckdb.Open(ctx, duckdb.Options{Path: t.Path, Wait: p.wait})
+		return duckdb.Open(ctx, duckdb.Options{Path: t.Path, Wait: p.wait, Memory: t.Memory})
 	},
 	"postgres": func(ctx context.Context, t project.Target, p patience) (engine.Driver, error) {
 		return postgres.Open(ctx, postgres.Options{URL: t.URL, Schema: t.Schema, IdleTimeout: p.lease})

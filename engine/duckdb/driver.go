@@ -28,6 +28,7 @@ type Options struct {
 	Path     string        // the database's file; empty: in memory
 	ReadOnly bool          // nothing can be written
 	Threads  int           // 0: as many as there are processors
+	Memory   string        // how much it may keep in memory, "2GB"; empty: 80 % of the machine's
 	Wait     time.Duration // how long to wait for a file that somebody else holds
 
 	BlockSize int // of a file that is made, in bytes: a power of two from 16384 to 262144; 0: 262144
@@ -89,6 +90,9 @@ func (o Options) dsn() (string, error) {
 	}
 	if o.Threads > 0 {
 		set.Set("threads", strconv.Itoa(o.Threads))
+	}
+	if o.Memory != "" {
+		set.Set("memory_limit", o.Memory)
 	}
 	if o.BlockSize > 0 {
 		set.Set("default_block_size", strconv.Itoa(o.BlockSize))

@@ -116,13 +116,14 @@ func wantError(t *testing.T, err error, code string, parts ...string) *twice.Err
 
 func TestSettingsHoldOnEveryConnection(t *testing.T) {
 	t.Setenv("TZ", "America/New_York")
-	d := openTest(t, Options{Path: filepath.Join(t.TempDir(), "x.duckdb"), Threads: 1})
+	d := openTest(t, Options{Path: filepath.Join(t.TempDir(), "x.duckdb"), Threads: 1, Memory: "512MB"})
 	for range 3 {
 		s := session(t, d)
 		for name, want := range map[string]string{
 			"checkpoint_threshold":         "15.2 MiB",
 			"TimeZone":                     "UTC",
 			"threads":                      "1",
+			"memory_limit":                 "488.2 MiB",
 			"autoload_known_extensions":    "false",
 			"autoinstall_known_extensions": "false",
 			"default_null_order":           "NULLS_LAST",
