@@ -18,6 +18,7 @@ import (
 // DuckDB takes, which judges all the rest.
 type layout struct {
 	columns []engine.Vector // of the relation, without rows: the value's fields, and behind them what every record has
+	widths  []int           // of the columns of bytes: how many a row had in the batch before, rounded up
 	fields  int
 	scanner scanner
 }
@@ -49,6 +50,7 @@ func (s *reading) newLayout(ctx context.Context) *layout {
 			r.columns = append(r.columns, v)
 		}
 	}
+	r.widths = make([]int, len(r.columns))
 	return r
 }
 
@@ -86,6 +88,10 @@ func (s *reading) recordType(name string) string {
 func (s *reading) rows(records []*kgo.Record) (rows *engine.Rows, rest []*kgo.Record) {
 	r := s.layout
 	rows = &engine.Rows{Columns: make([]engine.Vector, len(r.columns))}
+	all := 0
+	for _, record := range records {
+		all += len(record.Value)
+	}
 	for i, c := range r.columns {
 		c.Nulls = make([]bool, 0, len(records))
 		switch c.Form {
@@ -93,6 +99,7 @@ func (s *reading) rows(records []*kgo.Record) (rows *engine.Rows, rest []*kgo.Re
 			c.Floats = make([]float64, 0, len(records))
 		case engine.Text, engine.Opaque:
 			c.Ends = make([]int, 0, len(records))
+			c.Bytes = make([]byte, 0, min(len(records)*r.widths[i], all)) // grown step by step it would take twice the memory
 		default:
 			c.Ints = make([]int64, 0, len(records))
 		}
@@ -110,6 +117,11 @@ func (s *reading) rows(records []*kgo.Record) (rows *engine.Rows, rest []*kgo.Re
 			s.extra(&rows.Columns[i], record)
 		}
 		rows.N++
+	}
+	if rows.N > 0 {
+		for i, c := range rows.Columns {
+			r.widths[i] = (len(c.Bytes) + rows.N - 1) / rows.N
+		}
 	}
 	return rows, rest
 }
