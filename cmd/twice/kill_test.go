@@ -122,8 +122,8 @@ func (f *flow) deliver(lines [][]byte, kills int) {
 	f.Helper()
 	began := time.Now()
 	r := rand.New(rand.NewPCG(9, 10))
-	bit := 1 + len(lines)/(3*kills+1)
-	most, runs, struck := 2*time.Second, 0, 0
+	bit := 1 + len(lines)/(4*kills+8)
+	most, runs, struck := time.Second, 0, 0
 	for struck < kills && len(lines) > 0 {
 		n := min(bit, len(lines))
 		f.publish(lines[:n])
@@ -131,9 +131,9 @@ func (f *flow) deliver(lines [][]byte, kills int) {
 		runs++
 		if f.strike(time.Duration(r.Int64N(int64(most)))) {
 			struck++
-			most += most / 10
+			most += most / 5
 		} else { // it was too fast
-			most -= most / 4
+			most -= most / 3
 		}
 	}
 	if struck < kills {
