@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 
+	"github.com/twice-data/twice"
 	"github.com/twice-data/twice/engine"
 	"github.com/twice-data/twice/stream"
 )
@@ -28,7 +29,7 @@ type ahead struct {
 }
 
 // readAhead begins to read where f stands.
-func (r *Runner) readAhead(ctx context.Context, f *flow) *ahead {
+func (r *Runner) readAhead(ctx context.Context, p *twice.Pipeline, f *flow) *ahead {
 	a := &ahead{batches: make(chan *read)}
 	ctx, a.cancel = context.WithCancel(ctx)
 	at := maps.Clone(f.at)
@@ -36,7 +37,7 @@ func (r *Runner) readAhead(ctx context.Context, f *flow) *ahead {
 	go func() {
 		defer close(a.batches)
 		for next := f.next(at); len(next) > 0 || first; next = f.next(at) {
-			b, err := r.read(ctx, f, next)
+			b, err := r.read(ctx, p, f, next)
 			if err != nil {
 				a.err = err
 				return
@@ -77,7 +78,7 @@ func (a *ahead) stop() {
 }
 
 // read chooses, fetches and parses a batch.
-func (r *Runner) read(ctx context.Context, f *flow, next map[int32]int64) (*read, error) {
+func (r *Runner) read(ctx context.Context, p *twice.Pipeline, f *flow, next map[int32]int64) (*read, error) {
 	tmp, err := os.MkdirTemp(r.Temp, "stream-*")
 	if err != nil {
 		return nil, err
@@ -85,6 +86,9 @@ func (r *Runner) read(ctx context.Context, f *flow, next map[int32]int64) (*read
 	b := &read{tmp: tmp}
 	if b.Batch, err = r.fetch(ctx, f, next); err == nil {
 		b.rel, b.poison, err = f.topic.Relation(ctx, b.Batch, tmp)
+		if p.Dedupe == nil { // which keeps the bytes of records that are late
+			b.Release()
+		}
 	}
 	if err != nil {
 		b.close()

@@ -29,7 +29,7 @@ func (r *Runner) drain(ctx context.Context, st Step, slots chan struct{}, events
 		fail(err, began)
 		return
 	}
-	ahead := r.readAhead(ctx, f)
+	ahead := r.readAhead(ctx, st.Pipeline, f)
 	defer func() { ahead.stop() }()
 	did := false
 	for {
@@ -52,7 +52,7 @@ func (r *Runner) drain(ctx context.Context, st Step, slots chan struct{}, events
 		if err != nil && twice.AsError(err).Code == "lease-lost" && !f.reset {
 			ahead.stop() // what was read ahead begins where this process may no longer
 			if err = r.reload(ctx, st.Pipeline, f); err == nil {
-				ahead = r.readAhead(ctx, f)
+				ahead = r.readAhead(ctx, st.Pipeline, f)
 				continue
 			}
 		}

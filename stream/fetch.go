@@ -45,6 +45,9 @@ func (b *Batch) Value(part int32, offset int64) []byte {
 	return b.records[i].Value
 }
 
+// Release lets go of the records, once they are rows: together both are most of what a stream has in memory.
+func (b *Batch) Release() { b.records = nil }
+
 // Next is where each partition of the batch goes on.
 func (b *Batch) Next() map[int32]int64 {
 	next := map[int32]int64{}
