@@ -115,7 +115,7 @@ func (d *duckdbFiles) clone(ctx context.Context, from project.Target, name strin
 	if err != nil {
 		return t, err
 	}
-	for _, suffix := range []string{"", ".wal"} {
+	for _, suffix := range []string{"", ".wal", ".spare"} {
 		if err := copyFile(from.Path+suffix, t.Path+suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return t, err
 		}
@@ -124,7 +124,7 @@ func (d *duckdbFiles) clone(ctx context.Context, from project.Target, name strin
 }
 
 func (d *duckdbFiles) drop(_ context.Context, t project.Target) {
-	for _, suffix := range []string{"", ".wal", ".tmp"} {
+	for _, suffix := range []string{"", ".wal", ".tmp", ".spare"} {
 		os.RemoveAll(t.Path + suffix)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -36,13 +37,15 @@ type Options struct {
 
 // Driver is an open DuckDB database.
 type Driver struct {
-	catalog string // the database's name inside DuckDB
-	db      *sql.DB
-	path    string // resolved; empty: in memory
-	closed  bool   // guarded by openMu
+	catalog  string // the database's name inside DuckDB
+	db       *sql.DB
+	path     string // resolved; empty: in memory
+	closed   bool   // guarded by openMu
+	readOnly bool
 
 	mu        sync.Mutex
-	threshold string            // checkpoint_threshold as it is set
+	threshold string // checkpoint_threshold as it is set
+	spare     spare
 	types     map[string]string // type names as they were written, to DuckDB's own
 
 	library library
@@ -59,7 +62,7 @@ func Open(ctx context.Context, o Options) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Driver{path: path, types: map[string]string{}, threshold: smallCommits}
+	d := &Driver{path: path, readOnly: o.ReadOnly, types: map[string]string{}, threshold: smallCommits}
 	if err := d.wait(ctx, dsn, o.Wait); err != nil {
 		return nil, err
 	}
@@ -127,8 +130,11 @@ const (
 	largeFrom    = 100_000 // rows
 )
 
-// BeforeCommit keeps a large commit out of the WAL.
+// BeforeCommit keeps a large commit out of the WAL, and what the checkpoint of any commit may tear in a spare file.
 func (d *Driver) BeforeCommit(ctx context.Context, s *engine.Session, rows int64) error {
+	if err := d.protect(ctx); err != nil {
+		return spareError(d.path, d.Explain(err))
+	}
 	threshold := smallCommits
 	if rows >= largeFrom {
 		threshold = largeCommits
@@ -167,9 +173,19 @@ func (d *Driver) Connect(ctx context.Context) (*sql.Conn, error) {
 
 // Close closes the database. Its file is free once the last session is closed too. It may be called twice.
 func (d *Driver) Close() error {
-	err := d.db.Close()
+	var err error
+	if wal, missing := os.Stat(d.path + ".wal"); d.path != "" && missing == nil && wal.Size() > 0 && !d.isClosed() {
+		err = d.protect(context.Background()) // closing makes a checkpoint
+	}
+	err = errors.Join(err, d.db.Close(), d.letGo())
 	openMu.Lock()
 	defer openMu.Unlock()
 	d.closed = true
 	return err
+}
+
+func (d *Driver) isClosed() bool {
+	openMu.Lock()
+	defer openMu.Unlock()
+	return d.closed
 }

@@ -3,6 +3,7 @@ package duckdb
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"os"
@@ -88,7 +89,11 @@ func (d *Driver) open(dsn string) error {
 	if !d.claim() {
 		return heldError(d.path, fmt.Sprintf("this process (PID %d)", os.Getpid()))
 	}
-	connector, err := newConnector(dsn)
+	var connector driver.Connector
+	err := putBack(d.path)
+	if err == nil {
+		connector, err = newConnector(dsn)
+	}
 	if err != nil {
 		d.disclaim()
 		return explainOpen(d.path, err)

@@ -1,0 +1,181 @@
+package duckdb
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/twice-data/twice"
+)
+
+// At a checkpoint DuckDB 1.5 writes new data beside the old, but the blocks of its metadata in place: those that have room
+// left, next to what the file's header still refers to. A process that is killed in the middle of such a block, or a
+// machine that loses power, leaves a block of two halves, which fails its checksum, and then the database does not open any
+// more. So these blocks are copied to a spare file before a checkpoint may come, as InnoDB does with all pages (its
+// double-write buffer), and put back where the header is still the one that they belong to.
+
+// spareSuffix is what the spare file's name ends in, behind the database's. It is there while a database is being written.
+const spareSuffix = ".spare"
+
+// Where the parts of a DuckDB file are: behind the first header two more, of which the newer one counts, and then blocks.
+const (
+	headersAt = 4096
+	headers   = 8192
+	blocksAt  = headersAt + headers
+)
+
+// spare is what a Driver has copied.
+type spare struct {
+	file    *os.File // the database's. Closing it frees DuckDB's own lock on it, so it stays open as long as the database.
+	headers []byte   // to which the copy belongs; nil: nothing was copied
+}
+
+// protect copies the blocks that the next checkpoint may write in place, unless that was done since the last one.
+func (d *Driver) protect(ctx context.Context) error {
+	if d.path == "" || d.readOnly {
+		return nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var err error
+	if d.spare.file == nil {
+		if d.spare.file, err = os.OpenFile(d.path, os.O_RDWR, 0); err != nil {
+			return err
+		}
+	}
+	now := make([]byte, headers)
+	if _, err := d.spare.file.ReadAt(now, headersAt); err != nil || bytes.Equal(now, d.spare.headers) {
+		return err
+	}
+	places, err := d.written(ctx)
+	if err != nil {
+		return err
+	}
+	if err := save(d.path+spareSuffix, d.spare.file, now, places); err != nil {
+		return err
+	}
+	d.spare.headers = now
+	return nil
+}
+
+// extent is a part of the database's file.
+type extent struct{ At, Size int64 }
+
+// written are the blocks of metadata that have room left.
+func (d *Driver) written(ctx context.Context) (places []extent, err error) {
+	rows, err := d.db.QueryContext(ctx, `SELECT m.block_id, s.block_size FROM pragma_metadata_info() AS m, pragma_database_size() AS s
+		WHERE m.free_blocks > 0 AND s.database_name = current_database()`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, size int64
+		if err := rows.Scan(&id, &size); err != nil {
+			return nil, err
+		}
+		places = append(places, extent{blocksAt + id*size, size})
+	}
+	return places, rows.Err()
+}
+
+// save writes a spare file: the headers, then each part behind its place, and a checksum of all of it.
+func save(path string, database io.ReaderAt, head []byte, places []extent) error {
+	var b bytes.Buffer
+	b.Write(head)
+	for _, p := range places {
+		part := make([]byte, p.Size)
+		if n, err := database.ReadAt(part, p.At); err != nil && (err != io.EOF || n == 0) {
+			if err == io.EOF {
+				continue // it is not in the file yet
+			}
+			return err
+		}
+		_ = binary.Write(&b, binary.LittleEndian, p) // into memory
+		b.Write(part)
+	}
+	sum := sha256.Sum256(b.Bytes())
+	b.Write(sum[:])
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b.Bytes())
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// putBack repairs a database that no process has open from its spare file, if it has one: the parts are put back where the
+// headers are still those that they belong to. A spare file that is not complete was not yet needed.
+func putBack(path string) error {
+	if _, err := os.Stat(path + spareSuffix); err != nil {
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return os.Remove(path + spareSuffix)
+		}
+		return nil // it can only be read, or not even that: opening it says so
+	}
+	defer f.Close()
+	if !lock(f) {
+		return nil // somebody is writing it
+	}
+	b, err := os.ReadFile(path + spareSuffix)
+	if err != nil {
+		return err
+	}
+	end := len(b) - sha256.Size
+	now := make([]byte, headers)
+	if _, err := f.ReadAt(now, headersAt); err != nil && err != io.EOF {
+		return err
+	}
+	if end >= headers && sha256.Sum256(b[:end]) == [sha256.Size]byte(b[end:]) && bytes.Equal(b[:headers], now) {
+		r := bytes.NewReader(b[headers:end])
+		for r.Len() > 0 {
+			var p extent
+			if err := binary.Read(r, binary.LittleEndian, &p); err != nil {
+				return err
+			}
+			part := make([]byte, p.Size)
+			if _, err := io.ReadFull(r, part); err != nil {
+				return err
+			}
+			if _, err := f.WriteAt(part, p.At); err != nil {
+				return err
+			}
+		}
+		if err := f.Sync(); err != nil {
+			return err
+		}
+	}
+	return os.Remove(path + spareSuffix)
+}
+
+// letGo removes the spare file of a database that is closed, unless somebody else has opened it since.
+func (d *Driver) letGo() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f := d.spare.file
+	if f == nil || d.db.Stats().OpenConnections > 0 {
+		return nil
+	}
+	var err error
+	if d.spare.headers != nil && lock(f) {
+		if err = os.Remove(d.path + spareSuffix); errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+	}
+	d.spare = spare{}
+	return errors.Join(err, f.Close())
+}
+
+func spareError(path string, err error) error {
+	return twice.Errorf("spare", "%s, which keeps the database whole when a process is killed, cannot be used: %w", path+spareSuffix, err).
+		WithNext("see whether the folder of %s can be written and has room", path)
+}
