@@ -96,6 +96,8 @@ func filesLeft(ctx context.Context, b *bench, p point) (*Break, error) {
 			br.Found = "the temporary file " + entries[0].Name() + " is still there after the next run"
 		case l.target.Path != "" && exists(l.target.Path+".wal"):
 			br.Found = "the log .wal is still beside the target after the next run"
+		case l.target.Path != "" && exists(l.target.Path+".spare"):
+			br.Found = "the copy .spare is still beside the target after the next run"
 		default:
 			return nil, nil
 		}

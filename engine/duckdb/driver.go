@@ -133,7 +133,7 @@ const (
 // BeforeCommit keeps a large commit out of the WAL, and what the checkpoint of any commit may tear in a spare file.
 func (d *Driver) BeforeCommit(ctx context.Context, s *engine.Session, rows int64) error {
 	if err := d.protect(ctx); err != nil {
-		return spareError(d.path, d.Explain(err))
+		return spareError(d.path, err)
 	}
 	threshold := smallCommits
 	if rows >= largeFrom {
@@ -175,7 +175,10 @@ func (d *Driver) Connect(ctx context.Context) (*sql.Conn, error) {
 func (d *Driver) Close() error {
 	var err error
 	if wal, missing := os.Stat(d.path + ".wal"); d.path != "" && missing == nil && wal.Size() > 0 && !d.isClosed() {
-		err = d.protect(context.Background()) // closing makes a checkpoint
+		ctx := context.Background()
+		if d.protect(ctx) != nil { // closing makes a checkpoint, unless it is told not to: the log is good for another day
+			_, err = d.db.ExecContext(ctx, "PRAGMA disable_checkpoint_on_shutdown")
+		}
 	}
 	err = errors.Join(err, d.db.Close(), d.letGo())
 	openMu.Lock()

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/twice-data/twice"
 )
@@ -106,7 +107,10 @@ func save(path string, database io.ReaderAt, head []byte, places []extent) error
 		return err
 	}
 	_, err = f.Write(b.Bytes())
-	return errors.Join(err, f.Sync(), f.Close())
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		_ = os.Remove(path) // half of it is of no use
+	}
+	return err
 }
 
 // putBack repairs a database that no process has open from its spare file, if it has one: the parts are put back where the
@@ -175,7 +179,15 @@ func (d *Driver) letGo() error {
 	return errors.Join(err, f.Close())
 }
 
+// spareError says why a spare file could not be written: as DuckDB's own errors, where it would have failed as well.
 func spareError(path string, err error) error {
-	return twice.Errorf("spare", "%s, which keeps the database whole when a process is killed, cannot be used: %w", path+spareSuffix, err).
-		WithNext("see whether the folder of %s can be written and has room", path)
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		return twice.Errorf("disk-full", "no space left for the database: %w", err).
+			WithNext("free some space where the database is, then run the same command again")
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return readOnly(path)
+	}
+	return twice.Errorf("spare", "%s, without which a process that is killed may cost the database, cannot be written: %w", path+spareSuffix, err).
+		WithNext("see whether the folder of %s can be written", path)
 }
