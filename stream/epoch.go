@@ -3,6 +3,8 @@ package stream
 import (
 	"context"
 	"encoding/binary"
+	"errors"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -58,8 +60,8 @@ func (b *Batch) Epoch(part int32) int32 {
 	return noEpoch
 }
 
-// EpochEnds asks at which offset each partition's epoch ended, as the brokers have it now. Where they do not know it,
-// the partition is not in the answer.
+// EpochEnds asks at which offset each partition's epoch ended, as the brokers have it now. Where they do not know it, or
+// not even the question, as some that only speak like Kafka, the partition is not in the answer.
 func (s *Source) EpochEnds(ctx context.Context, epochs map[int32]int32) (map[int32]int64, error) {
 	topic, ends := s.in.Kafka.Topic, map[int32]int64{}
 	err := s.persist(ctx, func() error {
@@ -81,5 +83,14 @@ func (s *Source) EpochEnds(ctx context.Context, epochs map[int32]int32) (map[int
 		}
 		return nil
 	})
+	if unasked(err) {
+		return nil, nil
+	}
 	return ends, s.explain(err)
+}
+
+// unasked says that a broker does not know the kind of request. The client has no name for that.
+func unasked(err error) bool {
+	return err != nil && (errors.Is(err, kerr.UnsupportedVersion) || strings.Contains(err.Error(), "broker is too old") ||
+		strings.Contains(err.Error(), "request key is unknown"))
 }
