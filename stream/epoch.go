@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -20,12 +21,23 @@ type epoch struct {
 // noEpoch stands for a term that nobody knows.
 const noEpoch = -1
 
-// since notes the epochs of the record batches in raw, which a broker sent as what comes from an offset on. The last
-// batch may be cut off. See https://kafka.apache.org/documentation/#recordbatch; formats before it have no epochs.
-func since(known []epoch, from int64, raw []byte) []epoch {
+// epochs are those of what was fetched of a partition: without a gap, and up to the offset to. Of what another process
+// read in the meantime nothing is known here.
+type epochs struct {
+	of []epoch
+	to int64
+}
+
+// noted adds the epochs of the record batches in raw, which a broker sent as the offsets [from, to). The last batch may be
+// cut off. See https://kafka.apache.org/documentation/#recordbatch; formats before it have no epochs.
+func (es epochs) noted(from, to int64, raw []byte) epochs {
 	const head, magicAt = 12, 16
+	known := es.of
+	if from > es.to {
+		known = nil
+	}
 	for len(known) > 0 && known[len(known)-1].from > from {
-		known = known[:len(known)-1]
+		known = slices.Clip(known[:len(known)-1])
 	}
 	for len(raw) > magicAt {
 		base, size := int64(binary.BigEndian.Uint64(raw)), int(binary.BigEndian.Uint32(raw[8:]))
@@ -38,15 +50,17 @@ func since(known []epoch, from int64, raw []byte) []epoch {
 		}
 		raw = raw[head+size:]
 	}
-	return known
+	return epochs{of: known, to: to}
 }
 
-// epochAt is the epoch in which a partition's offset was written, or the one before it where it was not fetched.
-func (s *Source) epochAt(part int32, offset int64) int32 {
-	es := s.epochs[part]
-	for i := len(es) - 1; i >= 0; i-- {
-		if es[i].from <= offset {
-			return es[i].term
+// before is the epoch in which the records before an offset were written.
+func (es epochs) before(offset int64) int32 {
+	if offset > es.to {
+		return noEpoch
+	}
+	for i := len(es.of) - 1; i >= 0; i-- {
+		if es.of[i].from < offset {
+			return es.of[i].term
 		}
 	}
 	return noEpoch

@@ -3,6 +3,7 @@ package stream
 import (
 	"encoding/binary"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -28,28 +29,65 @@ func batches(magic byte, of ...[2]int) []byte {
 }
 
 func TestEpochsAreReadFromBatches(t *testing.T) {
-	known := since(nil, 0, batches(2, [2]int{0, 3}, [2]int{5, 3}, [2]int{9, 4}))
-	known = since(known, 12, batches(2, [2]int{12, 4}, [2]int{20, 6}))
-	if want := []epoch{{0, 3}, {9, 4}, {20, 6}}; !slices.Equal(known, want) {
-		t.Fatalf("%v, want %v", known, want)
+	known := epochs{}.noted(0, 12, batches(2, [2]int{0, 3}, [2]int{5, 3}, [2]int{9, 4}))
+	known = known.noted(12, 30, batches(2, [2]int{12, 4}, [2]int{20, 6}))
+	if want := []epoch{{0, 3}, {9, 4}, {20, 6}}; !slices.Equal(known.of, want) {
+		t.Fatalf("%v, want %v", known.of, want)
 	}
-	s := &Source{epochs: map[int32][]epoch{1: known}}
-	for offset, want := range map[int64]int32{0: 3, 8: 3, 9: 4, 19: 4, 20: 6, 99: 6} {
-		if got := s.epochAt(1, offset); got != want {
-			t.Errorf("offset %d: epoch %d, want %d", offset, got, want)
+	for offset, want := range map[int64]int32{0: noEpoch, 1: 3, 9: 3, 10: 4, 20: 4, 21: 6, 30: 6, 31: noEpoch} {
+		if got := known.before(offset); got != want {
+			t.Errorf("before the offset %d: epoch %d, want %d", offset, got, want)
 		}
 	}
-	if got := s.epochAt(2, 0); got != noEpoch {
+	if got := (epochs{}).before(1); got != noEpoch {
 		t.Errorf("of a partition that was never fetched: %d", got)
 	}
-	if again := since(known, 10, batches(2, [2]int{10, 5})); !slices.Equal(again, []epoch{{0, 3}, {9, 4}, {10, 5}}) {
-		t.Errorf("read again from 10 on: %v", again)
+	for what, c := range map[string]struct {
+		got  epochs
+		want []epoch
+	}{
+		"read again from 10 on":       {known.noted(10, 11, batches(2, [2]int{10, 5})), []epoch{{0, 3}, {9, 4}, {10, 5}}},
+		"others read on to 40":        {known.noted(40, 41, batches(2, [2]int{40, 7})), []epoch{{40, 7}}},
+		"a format without epochs":     {epochs{}.noted(0, 5, batches(1, [2]int{0, 3})), nil},
+		"the second batch is cut off": {epochs{}.noted(0, 5, batches(2, [2]int{0, 3}, [2]int{5, 4})[:100]), []epoch{{0, 3}}},
+	} {
+		if !slices.Equal(c.got.of, c.want) {
+			t.Errorf("%s: %v, want %v", what, c.got.of, c.want)
+		}
 	}
-	if old := since(nil, 0, batches(1, [2]int{0, 3})); old != nil {
-		t.Errorf("a format without epochs: %v", old)
+}
+
+// TestEpochsOfWhatOthersRead lets a source go on behind offsets that another process read, under a leader of a later term:
+// its own last epoch says nothing of these, and must not be taken for a loss.
+func TestEpochsOfWhatOthersRead(t *testing.T) {
+	c := kafkatest.StartCluster(t)
+	topic := c.Fragile(t, 0, 1)
+	in := &twice.Input{Name: "events", Kafka: &twice.KafkaInput{Brokers: strings.Split(c.Addr, `", "`), Records: twice.Records{Topic: topic, Reader: twice.Reader{Format: "raw"}}}}
+	s, err := Open(&twice.Pipeline{Name: "t"}, in, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
 	}
-	if cut := since(nil, 0, batches(2, [2]int{0, 3}, [2]int{5, 4})[:100]); !slices.Equal(cut, []epoch{{0, 3}}) {
-		t.Errorf("cut off: %v", cut)
+	defer s.Close()
+	fetch := func(from, until int64) int32 {
+		t.Helper()
+		log, err := s.Log(t.Context())
+		if err != nil || log.Parts[0].End != until {
+			t.Fatalf("%v, %v", log, err)
+		}
+		batch, err := s.Fetch(t.Context(), map[int32]int64{0: from}, map[int32]int64{0: until})
+		if err != nil || batch.Rows() != int(until-from) {
+			t.Fatalf("%v, %v", batch, err)
+		}
+		return batch.Epoch(0)
+	}
+	c.Produce(t, kafkatest.Lines(topic, 1, "a", "b", "c")...)
+	before := fetch(0, 3)
+	c.Kill(t, 0)
+	defer c.Raise(t, 0)
+	c.Leads(t, 1, topic, false)
+	c.Produce(t, kafkatest.Lines(topic, 1, "d", "e", "f")...)
+	if after := fetch(5, 6); after <= before {
+		t.Errorf("epoch %d, before the leader was killed %d", after, before)
 	}
 }
 

@@ -104,7 +104,7 @@ func (s *Source) Fetch(ctx context.Context, from, until map[int32]int64) (*Batch
 		if at[p] > from[p] {
 			b.Spans = append(b.Spans, twice.OffsetSpan{Topic: s.in.Kafka.Topic, Partition: p, From: from[p], To: at[p]})
 			b.records = append(b.records, taken[p]...)
-			b.epochs[p] = s.epochAt(p, at[p])
+			b.epochs[p] = s.epochs[p].before(at[p])
 		}
 	}
 	return b, nil
@@ -236,7 +236,7 @@ func (s *Source) ask(ctx context.Context, leader int32, at map[int32]int64, part
 	topic.Topic, topic.TopicID = s.in.Kafka.Topic, s.id
 	for _, p := range parts {
 		rp := kmsg.NewFetchRequestTopicPartition()
-		rp.LastFetchedEpoch = s.epochAt(p, at[p])
+		rp.LastFetchedEpoch = s.epochs[p].before(at[p])
 		rp.Partition, rp.FetchOffset, rp.PartitionMaxBytes = p, at[p], max(1<<20, fetchBytes/int32(len(parts)))
 		topic.Partitions = append(topic.Partitions, rp)
 	}
@@ -284,7 +284,7 @@ func (s *Source) keep(rp *kmsg.FetchResponseTopicPartition, at map[int32]int64) 
 		return fp.Err
 	}
 	if next > from {
-		s.epochs[rp.Partition] = since(s.epochs[rp.Partition], from, rp.RecordBatches)
+		s.epochs[rp.Partition] = s.epochs[rp.Partition].noted(from, next, rp.RecordBatches)
 		s.ahead[rp.Partition] = &span{from: from, to: next, records: fp.Records}
 	}
 	return nil

@@ -29,14 +29,14 @@ type Source struct {
 
 	id      kadm.TopicID
 	leaders map[int32]int32
-	terms   map[int32]int32   // the leaders' epochs
-	ahead   map[int32]*span   // fetched, but in no batch yet
-	epochs  map[int32][]epoch // of what was fetched
+	terms   map[int32]int32  // the leaders' epochs
+	ahead   map[int32]*span  // fetched, but in no batch yet
+	epochs  map[int32]epochs // of what was fetched
 }
 
 // Open prepares a client; it connects when it is first asked something. dir is the project's folder.
 func Open(p *twice.Pipeline, in *twice.Input, dir string) (*Source, error) {
-	s := &Source{reading: reading{in: in, p: p}, ahead: map[int32]*span{}, epochs: map[int32][]epoch{}}
+	s := &Source{reading: reading{in: in, p: p}, ahead: map[int32]*span{}, epochs: map[int32]epochs{}}
 	var err error
 	if s.opts, err = parse(in); err != nil {
 		return nil, s.place(err)
