@@ -84,7 +84,7 @@ func Check(in *twice.Input) error {
 }
 
 func parse(in *twice.Input) (options, error) {
-	o := options{rows: 300_000, bytes: 64 << 20, time: time.Second, session: 10 * time.Second, retry: 20 * time.Second}
+	o := options{rows: 300_000, bytes: 64 << 20, time: time.Second / 2, session: 10 * time.Second, retry: 20 * time.Second}
 	known := slices.Sorted(maps.Keys(settings))
 	if in.Log != nil {
 		known = ofLogs
