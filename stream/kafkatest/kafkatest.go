@@ -33,6 +33,9 @@ type Broker struct {
 	CA   string // a file with the certificate that TLS is to be trusted by
 	dir  string
 
+	Proxied string // host:port for clients whose requests a test holds back
+	proxy   *proxy
+
 	seeds    []string // of clients: Addr, or those of all brokers of a cluster
 	replicas int16    // of the topics that are made
 
@@ -81,10 +84,10 @@ const properties = `
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:%[2]d
-listeners=PLAINTEXT://127.0.0.1:%[1]d,SASL://127.0.0.1:%[4]d,TLS://127.0.0.1:%[5]d,CONTROLLER://127.0.0.1:%[2]d
-advertised.listeners=PLAINTEXT://127.0.0.1:%[1]d,SASL://127.0.0.1:%[4]d,TLS://127.0.0.1:%[5]d
+listeners=PLAINTEXT://127.0.0.1:%[1]d,SASL://127.0.0.1:%[4]d,TLS://127.0.0.1:%[5]d,PROXIED://127.0.0.1:%[6]d,CONTROLLER://127.0.0.1:%[2]d
+advertised.listeners=PLAINTEXT://127.0.0.1:%[1]d,SASL://127.0.0.1:%[4]d,TLS://127.0.0.1:%[5]d,PROXIED://%[7]s
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SASL_SSL
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SASL_SSL,PROXIED:PLAINTEXT
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 ssl.keystore.type=PEM
 ssl.keystore.location=%[3]s/broker.pem
@@ -114,11 +117,14 @@ func start(t testing.TB) *Broker {
 	t.Helper()
 	lib := installed(t)
 	dir := folder(t)
-	ports := freePorts(t, 4)
+	ports := freePorts(t, 5)
 	ca := certificate(t, dir)
-	b := launch(t, lib, dir, "MkU3OEVBNTcwNTJENDM2Qg", fmt.Sprintf(properties, ports[0], ports[1], dir, ports[2], ports[3]), "384m")
+	p := new(proxy)
+	proxied := p.listen(t, address(ports[4]))
+	b := launch(t, lib, dir, "MkU3OEVBNTcwNTJENDM2Qg",
+		fmt.Sprintf(properties, ports[0], ports[1], dir, ports[2], ports[3], ports[4], proxied), "384m")
 	b.Addr, b.SASL, b.TLS, b.CA, b.replicas = address(ports[0]), address(ports[2]), address(ports[3]), ca, 1
-	b.seeds = []string{b.Addr}
+	b.Proxied, b.proxy, b.seeds = proxied, p, []string{b.Addr}
 	b.up(t)
 	b.ready(t, 1)
 	return b
