@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/twice-data/twice"
@@ -29,8 +30,15 @@ func (w *write) check(ctx context.Context, o *Outcome, query string) error {
 	if _, err := w.s.Exec(ctx, "rows view", "CREATE TEMPORARY VIEW "+rowsView+" AS "+query); err != nil {
 		return err
 	}
+	holds, err := w.rowChecks(ctx)
+	if err != nil {
+		return err
+	}
 	var blocking []Violation
-	for _, c := range w.Pipeline.Checks {
+	for i, c := range w.Pipeline.Checks {
+		if holds[i] {
+			continue
+		}
 		v, err := w.s.violation(ctx, c)
 		if err != nil {
 			return checkFailed(err, w.Pipeline, c)
@@ -50,6 +58,59 @@ func (w *write) check(ctx context.Context, o *Outcome, query string) error {
 		return blocked(w.Pipeline, w.Window(), blocking)
 	}
 	return nil
+}
+
+// rowChecks tries all checks that look at one row at a time in one pass, and says by their place which of them hold. One of
+// a column that is not there is left to its own statement, which says so.
+func (w *write) rowChecks(ctx context.Context) (map[int]bool, error) {
+	var places []int
+	var counts []string
+	for i, c := range w.Pipeline.Checks {
+		if cond, columns := against(c); cond != "" && !slices.ContainsFunc(columns, w.lacks) {
+			places = append(places, i)
+			counts = append(counts, "count(CASE WHEN "+cond+" THEN 1 END)")
+		}
+	}
+	if len(places) < 2 {
+		return nil, nil
+	}
+	found, dest := make([]int64, len(places)), make([]any, len(places))
+	for i := range found {
+		dest[i] = &found[i]
+	}
+	if err := w.s.Row(ctx, "checks of rows", "SELECT "+strings.Join(counts, ", ")+" FROM "+rowsView, dest...); err != nil {
+		return nil, err
+	}
+	holds := map[int]bool{}
+	for i, n := range found {
+		holds[places[i]] = n == 0
+	}
+	return holds, nil
+}
+
+// lacks says whether the table has no column of exactly this name.
+func (w *write) lacks(column string) bool { return !slices.Contains(names(w.columns), column) }
+
+// against is the condition that a row is against a check, and the columns that it reads; none: it takes more than a row.
+func against(c twice.Check) (cond string, columns []string) {
+	switch {
+	case c.NotNull != nil:
+		conds := make([]string, len(c.NotNull))
+		for i, col := range c.NotNull {
+			conds[i] = Ident(col) + " IS NULL"
+		}
+		return strings.Join(conds, " OR "), c.NotNull
+	case c.AcceptedValues != nil:
+		values := make([]string, len(c.AcceptedValues.Values))
+		for i, v := range c.AcceptedValues.Values {
+			values[i] = Literal(v)
+		}
+		col := Ident(c.AcceptedValues.Column)
+		return fmt.Sprintf("%s IS NOT NULL AND CAST(%s AS VARCHAR) NOT IN (%s)", col, col, strings.Join(values, ", ")),
+			[]string{c.AcceptedValues.Column}
+	default:
+		return "", nil
+	}
 }
 
 // checkFailed places an error of the check's own SQL at the check.
@@ -117,24 +178,13 @@ func bounds(c twice.Check, n int64) *Violation {
 // violations is the SELECT whose rows are against the check. In unique, NULLs count as equal, as in a PRIMARY KEY they
 // could not be there at all; in accepted_values and relationships NULL passes, as in a CHECK or a FOREIGN KEY.
 func (s *Session) violations(c twice.Check) string {
+	cond, _ := against(c)
 	switch {
-	case c.NotNull != nil:
-		conds := make([]string, len(c.NotNull))
-		for i, col := range c.NotNull {
-			conds[i] = Ident(col) + " IS NULL"
-		}
-		return fmt.Sprintf("SELECT * FROM %s WHERE %s", rowsView, strings.Join(conds, " OR "))
+	case cond != "":
+		return fmt.Sprintf("SELECT * FROM %s WHERE %s", rowsView, cond)
 	case c.Unique != nil:
 		cols := Idents("", c.Unique)
 		return fmt.Sprintf("SELECT %s, count(*) AS rows FROM %s GROUP BY %s HAVING count(*) > 1", cols, rowsView, cols)
-	case c.AcceptedValues != nil:
-		values := make([]string, len(c.AcceptedValues.Values))
-		for i, v := range c.AcceptedValues.Values {
-			values[i] = Literal(v)
-		}
-		col := Ident(c.AcceptedValues.Column)
-		return fmt.Sprintf("SELECT * FROM %s WHERE %s IS NOT NULL AND CAST(%s AS VARCHAR) NOT IN (%s)",
-			rowsView, col, col, strings.Join(values, ", "))
 	case c.Relationships != nil:
 		r := c.Relationships
 		return fmt.Sprintf("SELECT r.* FROM %s AS r WHERE r.%s IS NOT NULL AND NOT EXISTS (SELECT 1 FROM %s AS o WHERE o.%s = r.%s)",

@@ -39,8 +39,9 @@ type Options struct {
 type Driver struct {
 	catalog  string // the database's name inside DuckDB
 	db       *sql.DB
-	path     string // resolved; empty: in memory
-	closed   bool   // guarded by openMu
+	path     string       // resolved; empty: in memory
+	leave    func() error // gives back the instance in which the file is open; nil: it is the driver's own
+	closed   bool         // guarded by openMu
 	readOnly bool
 
 	mu        sync.Mutex
@@ -58,12 +59,16 @@ func Open(ctx context.Context, o Options) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
+	return open(ctx, o, func() (driver.Connector, error) { return newConnector(dsn) })
+}
+
+func open(ctx context.Context, o Options, start func() (driver.Connector, error)) (*Driver, error) {
 	path, err := resolve(o.Path)
 	if err != nil {
 		return nil, err
 	}
-	d := &Driver{path: path, readOnly: o.ReadOnly, types: map[string]string{}, threshold: smallCommits}
-	if err := d.wait(ctx, dsn, o.Wait); err != nil {
+	d := &Driver{path: path, readOnly: o.ReadOnly, types: map[string]string{}, threshold: never}
+	if err := d.wait(ctx, start, o.Wait); err != nil {
 		return nil, err
 	}
 	if err := d.db.QueryRowContext(ctx, "SELECT current_database()").Scan(&d.catalog); err != nil {
@@ -80,7 +85,7 @@ func (o Options) dsn() (string, error) {
 			"which DuckDB's driver does not open", o.Path).WithNext("rename the file or its folder").WithExit(twice.ExitProject)
 	}
 	set := url.Values{
-		"checkpoint_threshold":         {smallCommits},
+		"checkpoint_threshold":         {never},
 		"autoinstall_known_extensions": {"false"},
 		"autoload_known_extensions":    {"false"},
 		"allow_community_extensions":   {"false"},
@@ -121,23 +126,28 @@ func newConnector(dsn string) (driver.Connector, error) {
 	})
 }
 
-// How much WAL DuckDB lets grow before a commit writes the database itself. A commit of a row group or more (122,880 rows)
-// that goes through the WAL and dies on the way can come back in part; one that writes the database itself cannot. Doing
-// so at every commit would make a small one ten times as slow.
+// When a commit writes the database itself, instead of its WAL: DuckDB's checkpoint_threshold. A commit of a row group or
+// more (122,880 rows) that goes through the WAL and dies on the way can come back in part; one that writes the database
+// itself cannot. Doing so at every commit would make a small one ten times as slow.
 const (
-	smallCommits = "16MB"
-	largeCommits = "0MB"
-	largeFrom    = 100_000 // rows
+	never  = "1TB"
+	always = "0MB"
+
+	largeFrom = 100_000  // rows
+	logMost   = 16 << 20 // bytes of the WAL that there may be already
 )
 
-// BeforeCommit keeps a large commit out of the WAL, and what the checkpoint of any commit may tear in a spare file.
+// BeforeCommit keeps a large commit out of the WAL, and the WAL from growing for ever. What the checkpoint may tear is in
+// the spare file by then; until there is one, that is being copied.
 func (d *Driver) BeforeCommit(ctx context.Context, s *engine.Session, rows int64) error {
-	if err := d.protect(ctx); err != nil {
-		return spareError(d.path, err)
+	threshold := never
+	_, err := d.copy()
+	if rows >= largeFrom || d.logged() >= logMost {
+		threshold = always
+		err = errors.Join(err, d.protect())
 	}
-	threshold := smallCommits
-	if rows >= largeFrom {
-		threshold = largeCommits
+	if err != nil {
+		return spareError(d.path, err)
 	}
 	d.mu.Lock()
 	same := d.threshold == threshold
@@ -146,8 +156,16 @@ func (d *Driver) BeforeCommit(ctx context.Context, s *engine.Session, rows int64
 	if same {
 		return nil
 	}
-	_, err := s.Exec(ctx, "checkpoint threshold", "SET checkpoint_threshold = '"+threshold+"'")
+	_, err = s.Exec(ctx, "checkpoint threshold", "SET checkpoint_threshold = '"+threshold+"'")
 	return err
+}
+
+// logged is the size of the WAL, in bytes.
+func (d *Driver) logged() int64 {
+	if wal, err := os.Stat(d.path + ".wal"); d.path != "" && err == nil {
+		return wal.Size()
+	}
+	return 0
 }
 
 var _ engine.Driver = (*Driver)(nil)
@@ -173,14 +191,17 @@ func (d *Driver) Connect(ctx context.Context) (*sql.Conn, error) {
 
 // Close closes the database. Its file is free once the last session is closed too. It may be called twice.
 func (d *Driver) Close() error {
+	d.settle()
 	var err error
-	if wal, missing := os.Stat(d.path + ".wal"); d.path != "" && missing == nil && wal.Size() > 0 && !d.isClosed() {
-		ctx := context.Background()
-		if d.protect(ctx) != nil { // closing makes a checkpoint, unless it is told not to: the log is good for another day
-			_, err = d.db.ExecContext(ctx, "PRAGMA disable_checkpoint_on_shutdown")
-		}
+	if d.logged() > 0 && !d.isClosed() && d.protect() != nil {
+		// Closing makes a checkpoint, unless it is told not to: the log is good for another day.
+		_, err = d.db.ExecContext(context.Background(), "PRAGMA disable_checkpoint_on_shutdown")
 	}
-	err = errors.Join(err, d.db.Close(), d.letGo())
+	err = errors.Join(err, d.db.Close())
+	if d.leave != nil && !d.isClosed() {
+		err = errors.Join(err, d.leave())
+	}
+	err = errors.Join(err, d.letGo())
 	openMu.Lock()
 	defer openMu.Unlock()
 	d.closed = true

@@ -120,7 +120,7 @@ func TestSettingsHoldOnEveryConnection(t *testing.T) {
 	for range 3 {
 		s := session(t, d)
 		for name, want := range map[string]string{
-			"checkpoint_threshold":         "15.2 MiB",
+			"checkpoint_threshold":         "931.3 GiB",
 			"TimeZone":                     "UTC",
 			"threads":                      "1",
 			"memory_limit":                 "488.2 MiB",

@@ -66,11 +66,11 @@ func resolve(path string) (string, error) {
 }
 
 // wait opens the database, and while somebody else holds it tries again until the time is over or ctx ends.
-func (d *Driver) wait(ctx context.Context, dsn string, most time.Duration) error {
+func (d *Driver) wait(ctx context.Context, start func() (driver.Connector, error), most time.Duration) error {
 	over := time.NewTimer(most)
 	defer over.Stop()
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 250*time.Millisecond) {
-		err := d.open(dsn)
+		err := d.open(start)
 		var e *twice.Error
 		if most <= 0 || !errors.As(err, &e) || e.Code != "target-held" {
 			return err
@@ -85,14 +85,14 @@ func (d *Driver) wait(ctx context.Context, dsn string, most time.Duration) error
 	}
 }
 
-func (d *Driver) open(dsn string) error {
+func (d *Driver) open(start func() (driver.Connector, error)) error {
 	if !d.claim() {
 		return heldError(d.path, fmt.Sprintf("this process (PID %d)", os.Getpid()))
 	}
 	var connector driver.Connector
 	err := putBack(d.path)
 	if err == nil {
-		connector, err = newConnector(dsn)
+		connector, err = start()
 	}
 	if err != nil {
 		d.disclaim()

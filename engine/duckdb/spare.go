@@ -17,7 +17,7 @@ import (
 // At a checkpoint DuckDB 1.5 writes new data beside the old, but the blocks of its metadata in place: those that have room
 // left, next to what the file's header still refers to. A process that is killed in the middle of such a block, or a
 // machine that loses power, leaves a block of two halves, which fails its checksum, and then the database does not open any
-// more. So these blocks are copied to a spare file before a checkpoint may come, as InnoDB does with all pages (its
+// more. So these blocks are copied to a spare file while a run is at work, before its checkpoint, as InnoDB does with all pages (its
 // double-write buffer), and put back where the header is still the one that they belong to.
 
 // spareSuffix is what the spare file's name ends in, behind the database's. It is there while a database is being written.
@@ -34,34 +34,80 @@ const (
 type spare struct {
 	file    *os.File // the database's. Closing it frees DuckDB's own lock on it, so it stays open as long as the database.
 	headers []byte   // to which the copy belongs; nil: nothing was copied
+	last    *copying // begun last; nil: none was
 }
 
-// protect copies the blocks that the next checkpoint may write in place, unless that was done since the last one.
-func (d *Driver) protect(ctx context.Context) error {
+// copying is a copy under way. err is there when done is closed.
+type copying struct {
+	done chan struct{}
+	err  error
+}
+
+// protect waits until the blocks are copied that the next checkpoint may write in place.
+func (d *Driver) protect() error {
+	c, err := d.copy()
+	if c == nil || err != nil {
+		return err
+	}
+	<-c.done
+	return c.err
+}
+
+// copy begins to copy these blocks, unless that was done since the last checkpoint. Nothing may make a checkpoint meanwhile.
+// nil: it is done.
+func (d *Driver) copy() (*copying, error) {
 	if d.path == "" || d.readOnly {
-		return nil
+		return nil, nil
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if c := d.spare.last; c != nil {
+		select {
+		case <-c.done:
+		default:
+			return c, nil
+		}
+	}
 	var err error
 	if d.spare.file == nil {
 		if d.spare.file, err = os.OpenFile(d.path, os.O_RDWR, 0); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	now := make([]byte, headers)
 	if _, err := d.spare.file.ReadAt(now, headersAt); err != nil || bytes.Equal(now, d.spare.headers) {
-		return err
+		return nil, err
 	}
-	places, err := d.written(ctx)
-	if err != nil {
-		return err
+	c := &copying{done: make(chan struct{})}
+	d.spare.last = c
+	go func() {
+		defer close(c.done)
+		c.err = d.saveSpare(now)
+	}()
+	return c, nil
+}
+
+// settle waits for a copy under way.
+func (d *Driver) settle() {
+	d.mu.Lock()
+	c := d.spare.last
+	d.mu.Unlock()
+	if c != nil {
+		<-c.done
 	}
-	if err := save(d.path+spareSuffix, d.spare.file, now, places); err != nil {
-		return err
+}
+
+func (d *Driver) saveSpare(now []byte) error {
+	places, err := d.written(context.Background())
+	if err == nil {
+		err = save(d.path+spareSuffix, d.spare.file, now, places)
 	}
-	d.spare.headers = now
-	return nil
+	if err == nil {
+		d.mu.Lock()
+		d.spare.headers = now
+		d.mu.Unlock()
+	}
+	return err
 }
 
 // extent is a part of the database's file.

@@ -33,6 +33,9 @@ func tear(t *testing.T) torn {
 		exec("CREATE TABLE IF NOT EXISTS t (n BIGINT, s VARCHAR)")
 		exec(fmt.Sprintf("INSERT INTO t SELECT i, 'row ' || i FROM range(%d, %d) r(i)", round*1000, round*1000+1000))
 		if round == 3 {
+			if err := d.protect(); err != nil {
+				t.Fatal(err)
+			}
 			c.before = map[string][]byte{}
 			for _, suffix := range []string{"", ".wal", spareSuffix} {
 				c.before[suffix] = bytesOf(t, path+suffix)
