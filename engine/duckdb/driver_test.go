@@ -344,3 +344,26 @@ func BenchmarkConnect(b *testing.B) {
 		_ = c.Close()
 	}
 }
+
+// TestSmallCommitsDoNotGrowTheLogForEver commits rows of a megabyte, one at a time.
+func TestSmallCommitsDoNotGrowTheLogForEver(t *testing.T) {
+	d := openTest(t, Options{Path: filepath.Join(t.TempDir(), "a.duckdb")})
+	s := session(t, d)
+	if _, err := s.Exec(t.Context(), "create", "CREATE TABLE t (x VARCHAR)"); err != nil {
+		t.Fatal(err)
+	}
+	var most int64
+	for range 40 {
+		err := s.Tx(t.Context(), func() error {
+			_, err := s.Exec(t.Context(), "insert", "INSERT INTO t VALUES (repeat('x', 1000000))")
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		most = max(most, d.logged())
+	}
+	if most < logMost || most > logMost+2_000_000 {
+		t.Errorf("the log grew to %d bytes", most)
+	}
+}
