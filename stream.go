@@ -16,6 +16,9 @@ func (p *Pipeline) Stream() *Input {
 // RecordColumns are what a stream's SELECT can name besides the fields of a record's value.
 var RecordColumns = []string{"_key", "_value", "_headers", "_topic", "_partition", "_offset", "_timestamp"}
 
+// NoEpoch is the leader's epoch of a log that has none, or of records that nobody knows it of.
+const NoEpoch = -1
+
 // Dedupe says which records a stream leaves out because their producer sent them again: those whose key was seen in their
 // partition with an event time at most Within before their own.
 type Dedupe struct {

@@ -19,12 +19,9 @@ type Position struct {
 	Partition int32
 	First     int64  // where the table's rows begin
 	Next      int64  // where the stream goes on
-	Epoch     int32  // of the leader that wrote the last records before Next; NoEpoch: nobody knows
+	Epoch     int32  // of the leader that wrote the last records before Next; twice.NoEpoch: nobody knows
 	Run       string // that moved it last
 }
-
-// NoEpoch is the epoch of a log that has none, or of records that nobody knows it of.
-const NoEpoch = -1
 
 // Loss is a gap that somebody has accepted: the stream goes on at To although From was next.
 type Loss struct {
@@ -152,7 +149,7 @@ func Accept(ctx context.Context, s *engine.Session, pipeline string, losses []Lo
 	}
 	for _, l := range losses {
 		query := fmt.Sprintf("UPDATE twice.offsets SET topic_id = %s, next_offset = %d, leader_epoch = %d, run = %s",
-			engine.Literal(l.TopicID), l.To, NoEpoch, engine.Literal(run))
+			engine.Literal(l.TopicID), l.To, twice.NoEpoch, engine.Literal(run))
 		if l.TopicID == "" {
 			query = "DELETE FROM twice.offsets"
 		}

@@ -350,7 +350,7 @@ func (f *flow) begin(t stream.Term, marks map[int32]stream.Mark, run string) map
 		default:
 			continue
 		}
-		m.TopicID, m.Epoch, m.Run = f.ids[part], ledger.NoEpoch, run
+		m.TopicID, m.Epoch, m.Run = f.ids[part], twice.NoEpoch, run
 		begin[part] = m
 	}
 	return begin

@@ -238,7 +238,7 @@ func (t *Topic) replaced(ctx context.Context, at map[int32]ledger.Position, log 
 	epochs := map[int32]int32{}
 	for part, pos := range at {
 		there := log.Parts[part]
-		if ok && t.reads(part) && pos.TopicID == there.ID && pos.Epoch != ledger.NoEpoch && pos.Epoch != there.Epoch {
+		if ok && t.reads(part) && pos.TopicID == there.ID && pos.Epoch != twice.NoEpoch && pos.Epoch != there.Epoch {
 			epochs[part] = pos.Epoch
 		}
 	}
@@ -341,13 +341,13 @@ func (a Accepted) covers(g ledger.Loss) bool {
 func (f *flow) settle(log stream.Log) {
 	for _, l := range f.losses {
 		at := f.at[l.Partition]
-		at.Next, at.TopicID, at.Epoch = l.To, l.TopicID, ledger.NoEpoch
+		at.Next, at.TopicID, at.Epoch = l.To, l.TopicID, twice.NoEpoch
 		f.at[l.Partition] = at
 	}
 	for part, there := range log.Parts {
 		if _, ok := f.at[part]; !ok || f.reset {
 			f.at[part] = ledger.Position{
-				Topic: f.in.Records().Topic, TopicID: there.ID, Partition: part, First: there.Start, Next: there.Start, Epoch: ledger.NoEpoch,
+				Topic: f.in.Records().Topic, TopicID: there.ID, Partition: part, First: there.Start, Next: there.Start, Epoch: twice.NoEpoch,
 			}
 		}
 	}

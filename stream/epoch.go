@@ -9,6 +9,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/twice-data/twice"
 )
 
 // epoch is the term of a partition's leader, from the first offset on that this one was the first to have. Offsets that
@@ -17,9 +19,6 @@ type epoch struct {
 	from int64
 	term int32
 }
-
-// noEpoch stands for a term that nobody knows.
-const noEpoch = -1
 
 // epochs are those of what was fetched of a partition: without a gap, and up to the offset to. Of what another process
 // read in the meantime nothing is known here.
@@ -56,14 +55,14 @@ func (es epochs) noted(from, to int64, raw []byte) epochs {
 // before is the epoch in which the records before an offset were written.
 func (es epochs) before(offset int64) int32 {
 	if offset > es.to {
-		return noEpoch
+		return twice.NoEpoch
 	}
 	for i := len(es.of) - 1; i >= 0; i-- {
 		if es.of[i].from < offset {
 			return es.of[i].term
 		}
 	}
-	return noEpoch
+	return twice.NoEpoch
 }
 
 // Epoch is the one in which the last of the batch's records of a partition were written; -1: nobody knows.
@@ -71,7 +70,7 @@ func (b *Batch) Epoch(part int32) int32 {
 	if e, ok := b.epochs[part]; ok {
 		return e
 	}
-	return noEpoch
+	return twice.NoEpoch
 }
 
 // EpochEnds asks at which offset each partition's epoch ended, as the brokers have it now. Where they do not know it, or

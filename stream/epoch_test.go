@@ -34,12 +34,12 @@ func TestEpochsAreReadFromBatches(t *testing.T) {
 	if want := []epoch{{0, 3}, {9, 4}, {20, 6}}; !slices.Equal(known.of, want) {
 		t.Fatalf("%v, want %v", known.of, want)
 	}
-	for offset, want := range map[int64]int32{0: noEpoch, 1: 3, 9: 3, 10: 4, 20: 4, 21: 6, 30: 6, 31: noEpoch} {
+	for offset, want := range map[int64]int32{0: twice.NoEpoch, 1: 3, 9: 3, 10: 4, 20: 4, 21: 6, 30: 6, 31: twice.NoEpoch} {
 		if got := known.before(offset); got != want {
 			t.Errorf("before the offset %d: epoch %d, want %d", offset, got, want)
 		}
 	}
-	if got := (epochs{}).before(1); got != noEpoch {
+	if got := (epochs{}).before(1); got != twice.NoEpoch {
 		t.Errorf("of a partition that was never fetched: %d", got)
 	}
 	for what, c := range map[string]struct {

@@ -69,7 +69,7 @@ func (s *Folder) Log(context.Context) (Log, error) {
 			return log, s.bad(err)
 		}
 		if ext.ID != "" {
-			log.Parts[part] = Part{ID: ext.ID, End: ext.End, Epoch: noEpoch}
+			log.Parts[part] = Part{ID: ext.ID, End: ext.End, Epoch: twice.NoEpoch}
 		}
 	}
 	return log, nil
