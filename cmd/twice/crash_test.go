@@ -137,6 +137,7 @@ func bigWorld(t *testing.T) *world {
 // TestCrashInsideCommit kills at random moments of a commit larger than a row group. Statement boundaries cannot find a
 // torn commit.
 func TestCrashInsideCommit(t *testing.T) {
+	t.Parallel()
 	w := bigWorld(t)
 	w.must("run")
 	old := w.fingerprint("t")
@@ -222,6 +223,7 @@ func (w *world) killAfterCommitBegins(d time.Duration) {
 // TestTornWAL truncates the WAL that a kill around a commit leaves at every byte of its tail, and opens the database: the
 // table must have the rows before or after, and the receipt must say the same.
 func TestTornWAL(t *testing.T) {
+	t.Parallel()
 	w := crashWorld(t, "overwrite")
 	const before, after = "id,n\n2,2\n3,1\n", "id,n\n2,3\n4,1\n5,1\n"
 	change := func() {

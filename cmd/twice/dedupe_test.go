@@ -228,6 +228,7 @@ select line, "time" as happened_at, message from feed
 
 // TestDedupeOfWindowsEvents reads a real feed from Kafka, of which one batch was published twice, through kills.
 func TestDedupeOfWindowsEvents(t *testing.T) {
+	t.Parallel()
 	want, lines := windowsEvents(t)
 	for _, target := range tables {
 		t.Run(target, func(t *testing.T) {

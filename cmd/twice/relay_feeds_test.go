@@ -22,6 +22,7 @@ type winlogEvent struct {
 // TestRelayOfWindowsEvents carries a real feed from one topic to another, through kills at random moments, and holds what
 // a reader of committed records sees against the feed's known figures: each record once, and in order.
 func TestRelayOfWindowsEvents(t *testing.T) {
+	t.Parallel()
 	want, lines := windowsEvents(t)
 	f := newRelay(t, 3, story{})
 	text := strings.Replace(fmt.Sprintf(winlog, f.addr, f.topic), "write: merge\nunique_key: [line]\n",

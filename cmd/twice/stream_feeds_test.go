@@ -29,6 +29,7 @@ select line, "time" as happened_at, host, channel, record, severity, keywords, m
 
 // TestStreamOfWindowsEvents reads a real feed, of which one batch was published twice, through kills at random moments.
 func TestStreamOfWindowsEvents(t *testing.T) {
+	t.Parallel()
 	want, lines := windowsEvents(t)
 	for _, target := range tables {
 		t.Run(target, func(t *testing.T) {
