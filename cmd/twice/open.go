@@ -142,7 +142,9 @@ func (a *app) isScratch(t project.Target) bool {
 func (a *app) openTarget(ctx context.Context, t project.Target) (*engine.DB, error) {
 	open := drivers[t.Engine]
 	if a.isScratch(t) {
-		open = openScratch
+		open = func(ctx context.Context, t project.Target, p patience) (engine.Driver, error) {
+			return openScratch(ctx, t, p, duckdb.Open)
+		}
 	}
 	d, err := open(ctx, t, patience{a.wait, a.lease})
 	if err != nil {

@@ -79,6 +79,11 @@ func (a *app) prove(ctx context.Context, args []string, f *proveFlags) error {
 	}
 	v := &proveView{app: a}
 	o.On, o.Progress = v.verdict, v.progress
+	files := new(duckdb.Instances)
+	defer files.Close()
+	o.Open = func(ctx context.Context, t project.Target) (engine.Driver, error) {
+		return openScratch(ctx, t, patience{wait: a.wait}, files.Open)
+	}
 	r, err := prove.Run(ctx, *o)
 	v.clear()
 	if err != nil {
@@ -125,15 +130,8 @@ func (a *app) proving(ctx context.Context, args []string) (*prove.Options, error
 		return nil, err
 	}
 	dir := p.Dir // of the project, in which commands run
-	files := new(duckdb.Instances)
 	o := &prove.Options{
 		Project: p.Name, Dir: p.Dir, Target: t, Env: a.env, Binary: binary, Me: me(), Version: version, Now: a.now(),
-		Open: func(ctx context.Context, t project.Target) (engine.Driver, error) {
-			if t.Engine != "duckdb" {
-				return drivers[t.Engine](ctx, t, patience{wait: a.wait})
-			}
-			return files.Open(ctx, scratchFile(t, a.wait))
-		},
 		Peek: func(ctx context.Context) (engine.Driver, error) { return peek(ctx, t, a.wait) },
 		Take: func(ctx context.Context, s manifest.Store, p *twice.Pipeline, ws []twice.Window, tmp string) ([][]twice.Pin, error) {
 			return (&capture.Capturer{Dir: dir, Store: s}).Capture(ctx, p, ws, tmp)
@@ -152,23 +150,6 @@ func (a *app) proving(ctx context.Context, args []string) (*prove.Options, error
 			At(relays[0].File, relays[0].To.Line).WithNext("docs/laws.md says how to prove its SELECT as a stream into a table").WithExit(twice.ExitProject)
 	}
 	return o, err
-}
-
-// scratchBlocks keeps scratch files small, as they are copied for each trial.
-const scratchBlocks = 16 << 10
-
-// scratchFile is how a scratch target is opened: DuckDB with one thread, as several trials run at a time. A law that is
-// about threads sets their number itself.
-func scratchFile(t project.Target, wait time.Duration) duckdb.Options {
-	return duckdb.Options{Path: t.Path, Wait: wait, Threads: 1, BlockSize: scratchBlocks}
-}
-
-// openScratch opens a scratch target in a child of prove.
-func openScratch(ctx context.Context, t project.Target, p patience) (engine.Driver, error) {
-	if t.Engine != "duckdb" {
-		return drivers[t.Engine](ctx, t, p)
-	}
-	return duckdb.Open(ctx, scratchFile(t, p.wait))
 }
 
 // peek opens a target for reading; nil: it does not exist yet.

@@ -97,6 +97,7 @@ func (d *Driver) settle() {
 	}
 }
 
+// saveSpare writes the spare file for the headers that the database has now.
 func (d *Driver) saveSpare(now []byte) error {
 	places, err := d.written(context.Background())
 	if err == nil {
