@@ -2,8 +2,8 @@ package twice
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"time"
 )
 
@@ -52,30 +52,69 @@ type OffsetSpan struct {
 // dot between, one for what comes from outside and one for what comes from other tables of the target, so that two
 // digests tell which of them changed.
 func (m Manifest) Digest() string {
-	var outside, upstream []Pin
-	for _, p := range m.Inputs {
-		if len(p.Upstreams) > 0 {
-			upstream = append(upstream, p)
-			continue
+	var outside, upstream hashed
+	for i := range m.Inputs {
+		if p := &m.Inputs[i]; len(p.Upstreams) > 0 {
+			upstream.pin(p)
+		} else {
+			outside.pin(p)
 		}
-		p.Files = append([]File(nil), p.Files...)
-		for i := range p.Files {
-			p.Files[i].ModAt = time.Time{}
-		}
-		if p.Capture != nil {
-			p.Capture = &File{SHA256: p.Capture.SHA256, Size: p.Capture.Size}
-		}
-		outside = append(outside, p)
 	}
-	return digest(outside) + "." + digest(upstream)
+	return outside.sum() + "." + upstream.sum()
 }
 
-func digest(pins []Pin) string {
-	b, err := json.Marshal(pins)
-	if err != nil {
-		panic(err) // plain strings and numbers always marshal
+// hashed is what counts of some pins: each text and each list with its length before it, so that no two lists of pins
+// give the same bytes.
+type hashed []byte
+
+func (h *hashed) pin(p *Pin) {
+	h.text(p.Name, p.Kind, p.Source)
+	h.number(int64(len(p.Files)))
+	for i := range p.Files {
+		h.file(&p.Files[i])
 	}
-	sum := sha256.Sum256(b)
+	h.number(int64(len(p.Upstreams)))
+	for _, u := range p.Upstreams {
+		h.text(u.Pipeline, u.Window, u.Fingerprint)
+		h.number(u.Rows)
+	}
+	if p.Capture == nil {
+		h.number(0)
+	} else {
+		h.number(1)
+		h.file(&File{SHA256: p.Capture.SHA256, Size: p.Capture.Size})
+	}
+	h.number(int64(len(p.Offsets)))
+	for _, o := range p.Offsets {
+		h.text(o.Topic)
+		h.number(int64(o.Partition), o.From, o.To)
+	}
+	h.number(int64(len(p.Schemas)))
+	for _, id := range p.Schemas {
+		h.number(int64(id))
+	}
+}
+
+func (h *hashed) file(f *File) {
+	h.text(f.Path, f.SHA256)
+	h.number(f.Size)
+}
+
+func (h *hashed) text(texts ...string) {
+	for _, s := range texts {
+		h.number(int64(len(s)))
+		*h = append(*h, s...)
+	}
+}
+
+func (h *hashed) number(ns ...int64) {
+	for _, n := range ns {
+		*h = binary.AppendVarint(*h, n)
+	}
+}
+
+func (h *hashed) sum() string {
+	sum := sha256.Sum256(*h)
 	return hex.EncodeToString(sum[:16])
 }
 

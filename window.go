@@ -55,7 +55,10 @@ func (w Window) Key() string {
 	if w.IsWhole() {
 		return ""
 	}
-	return w.Start.UTC().Format(time.RFC3339) + "/" + w.End.UTC().Format(time.RFC3339)
+	key := make([]byte, 0, len("2006-01-02T15:04:05Z/2006-01-02T15:04:05Z"))
+	key = w.Start.UTC().AppendFormat(key, time.RFC3339)
+	key = append(key, '/')
+	return string(w.End.UTC().AppendFormat(key, time.RFC3339))
 }
 
 func isMidnight(t time.Time) bool {

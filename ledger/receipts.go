@@ -41,6 +41,15 @@ func Load(ctx context.Context, s *engine.Session, pipelines []string) (State, er
 	return st, err
 }
 
+// Glance is Load with what planning compares and no more, as there may be many windows: a receipt's pipeline, window, code,
+// manifest, fingerprint and run.
+func Glance(ctx context.Context, s *engine.Session, pipelines []string) (State, error) {
+	st := State{}
+	err := receipts(ctx, s, "SELECT pipeline, '', window_start, window_end, code, manifest, rows, 0, fingerprint, '', '', '', run, NULL "+
+		"FROM twice.receipts WHERE pipeline IN ("+literals(pipelines)+")", func(r *twice.Receipt) { st.Put(r) })
+	return st, err
+}
+
 // Find reads one window's present receipt, or nil.
 func Find(ctx context.Context, s *engine.Session, pipeline string, w twice.Window) (*twice.Receipt, error) {
 	var found *twice.Receipt
@@ -69,6 +78,14 @@ func History(ctx context.Context, s *engine.Session, pipeline, run string, limit
 }
 
 func receipts(ctx context.Context, s *engine.Session, query string, each func(*twice.Receipt)) error {
+	seen := map[string]string{} // most texts are those of other receipts too: each is kept once
+	once := func(text *string) {
+		if first, ok := seen[*text]; ok {
+			*text = first
+		} else {
+			seen[*text] = *text
+		}
+	}
 	return s.Query(ctx, "receipts", query, func(rows *sql.Rows) error {
 		r := new(twice.Receipt)
 		var start, end, committed sql.NullTime
@@ -78,6 +95,9 @@ func receipts(ctx context.Context, s *engine.Session, query string, each func(*t
 			&r.Algorithm, &r.Reason, &r.Run, &committed)
 		if err != nil {
 			return err
+		}
+		for _, text := range []*string{&r.Pipeline, &table, &r.Code, &columns, &r.Algorithm, &r.Run} {
+			once(text)
 		}
 		r.Table = splitTable(table)
 		r.Window = window(start, end)

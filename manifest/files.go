@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"github.com/twice-data/twice"
 )
 
@@ -30,6 +32,7 @@ type Files struct {
 	once sync.Once
 	dir  string // Dir, absolute
 
+	reading   singleflight.Group
 	mu        sync.Mutex // guards what follows
 	templates map[string]Template
 	hashed    map[string]twice.File

@@ -7,8 +7,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"pgregory.net/rapid"
 
@@ -237,6 +241,36 @@ func TestResolveReadsAFileOnceForAllWindows(t *testing.T) {
 	if err != nil || second.Files[0].SHA256 != first.Files[0].SHA256 {
 		t.Errorf("read again: %v", err)
 	}
+}
+
+// Two windows that are resolved at the same time and mean the same file: one reads it, the other waits for that.
+func TestResolveReadsASharedFileOnce(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "in.csv", "id\n1\n")
+	synctest.Test(t, func(t *testing.T) {
+		var read atomic.Int64
+		goOn := make(chan struct{})
+		f := &Files{Dir: dir, Read: func(n int) { read.Add(int64(n)); <-goOn }}
+		in := input("in.csv")
+		var g errgroup.Group
+		for range 2 {
+			g.Go(func() error {
+				pin, err := f.Resolve(context.Background(), in, []twice.Window{{}})
+				if err == nil && len(pin.Files[0].SHA256) != 64 {
+					err = fmt.Errorf("resolved to %+v", pin)
+				}
+				return err
+			})
+		}
+		synctest.Wait() // until both wait
+		close(goOn)
+		if err := g.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		if read.Load() != 5 {
+			t.Errorf("%d bytes were read, want 5", read.Load())
+		}
+	})
 }
 
 func TestDigestDoesNotDependOnTheOrderOfCreation(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -43,11 +44,21 @@ func (f *Files) identify(ctx context.Context, path string, r *twice.Reader) (twi
 	if file, ok := f.known(path); ok && unchanged(file, info) {
 		return file, nil
 	}
-	file, err := f.hash(ctx, path, abs, r)
-	if err == nil && r != nil {
-		f.remember(file)
+	if r == nil {
+		return f.hash(ctx, path, abs, nil)
 	}
-	return file, err
+	// Windows that share a file and are resolved at the same time wait for one reading of it.
+	file, err, _ := f.reading.Do(fmt.Sprintf("%p %s", r, path), func() (any, error) {
+		if file, ok := f.known(path); ok && unchanged(file, info) {
+			return file, nil
+		}
+		file, err := f.hash(ctx, path, abs, r)
+		if err == nil {
+			f.remember(file)
+		}
+		return file, err
+	})
+	return file.(twice.File), err
 }
 
 // remember keeps the hash of a file that is known to be complete for the rest of the run.

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -83,24 +84,42 @@ func (r *Runner) Plan(ctx context.Context, pipelines []*twice.Pipeline) (*Plan, 
 func (r *Runner) plan(ctx context.Context, s *engine.Session, pipelines []*twice.Pipeline) (*Plan, error) {
 	r.failed = map[string]map[string]bool{}
 	r.files = map[string]*manifest.Files{}
-	if err := r.load(ctx, s, pipelines); err != nil {
+	ok, err := ledger.Exists(ctx, s)
+	if err != nil {
 		return nil, err
+	}
+	r.known, r.hashes, r.state = ok, nil, ledger.State{}
+	if r.known {
+		if r.hashes, err = ledger.Files(ctx, s); err != nil {
+			return nil, err
+		}
 	}
 	plan := &Plan{Pipelines: pipelines, predicted: map[string]bool{}, ranges: map[string][2]int{}}
 	pl := r.newPlanner(s, plan)
 	pl.predict = true
+	found := pl.find(ctx, pipelines)
+	if r.known {
+		r.state, err = ledger.Glance(ctx, s, withUpstreams(pipelines))
+	}
+	if err := errors.Join(<-found, err); err != nil {
+		return nil, err
+	}
 	for _, p := range pipelines {
 		steps, err := pl.pipeline(ctx, p)
 		if err != nil {
 			return nil, err
 		}
-		for _, st := range steps {
-			if !st.Do {
+		for i := range steps {
+			if st := &steps[i]; !st.Do {
 				r.note(p, st.Window, st.Status) // what reads a window that cannot be written is skipped
 			}
 		}
 		first := len(plan.Steps)
-		plan.Steps = append(plan.Steps, steps...)
+		if first == 0 {
+			plan.Steps = steps
+		} else {
+			plan.Steps = append(plan.Steps, steps...)
+		}
 		plan.ranges[p.Name] = [2]int{first, len(plan.Steps)}
 		for _, up := range p.Upstreams {
 			if pl.dirty[up] != nil || plan.predicted[up] {
@@ -111,29 +130,14 @@ func (r *Runner) plan(ctx context.Context, s *engine.Session, pipelines []*twice
 	return plan, nil
 }
 
-// load reads what the ledger knows of the pipelines and of those that they read.
-func (r *Runner) load(ctx context.Context, s *engine.Session, pipelines []*twice.Pipeline) error {
-	r.state = ledger.State{}
-	ok, err := ledger.Exists(ctx, s)
-	r.known = ok
-	if err != nil || !ok {
-		return err
-	}
-	seen := map[string]bool{}
+// withUpstreams lists the pipelines and those that they read, each once.
+func withUpstreams(pipelines []*twice.Pipeline) []string {
 	var names []string
 	for _, p := range pipelines {
-		for _, name := range append([]string{p.Name}, p.Upstreams...) {
-			if !seen[name] {
-				seen[name] = true
-				names = append(names, name)
-			}
-		}
+		names = append(append(names, p.Name), p.Upstreams...)
 	}
-	if r.state, err = ledger.Load(ctx, s, names); err != nil {
-		return err
-	}
-	r.hashes, err = ledger.Files(ctx, s)
-	return err
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // filesOf resolves the file inputs of p.

@@ -17,6 +17,7 @@ type planner struct {
 	plan    *Plan
 	all     map[string]*twice.Pipeline
 	predict bool
+	found   map[string][]Step          // pipeline -> its windows, with their files
 	dirty   map[string]map[string]bool // pipeline -> windows with work to do
 	sums    map[string]map[string]twice.Fingerprint
 	tables  map[string]twice.Upstream
@@ -41,22 +42,20 @@ func (pl *planner) pipeline(ctx context.Context, p *twice.Pipeline) ([]Step, err
 	if p.Stream() != nil {
 		return pl.stream(ctx, p)
 	}
-	ws, err := pl.windows(p)
-	if err != nil {
-		return nil, err
-	}
-	code := p.Digest()
-	steps := make([]Step, len(ws))
-	var first []twice.Window // those that were never committed
-	for i, w := range ws {
-		steps[i] = Step{Pipeline: p, Window: w, Code: code, Receipt: pl.receipt(p.Name, w)}
-		if steps[i].Receipt == nil {
-			first = append(first, w)
+	steps, ok := pl.found[p.Name]
+	if !ok {
+		var err error
+		if steps, err = pl.findFiles(ctx, p); err != nil {
+			return nil, err
 		}
 	}
-	pl.warm(ctx, p, first)
-	for i, w := range ws {
+	ws := make([]twice.Window, len(steps))
+	for i := range steps {
+		ws[i] = steps[i].Window
+	}
+	for i := range steps {
 		st := &steps[i]
+		st.Receipt = pl.receipt(p.Name, st.Window)
 		if err := pl.decide(ctx, st, len(ws)-i <= p.Lookback, ws); err != nil {
 			return nil, err
 		}
@@ -64,23 +63,10 @@ func (pl *planner) pipeline(ctx context.Context, p *twice.Pipeline) ([]Step, err
 			if pl.dirty[p.Name] == nil {
 				pl.dirty[p.Name] = map[string]bool{}
 			}
-			pl.dirty[p.Name][w.Key()] = true
+			pl.dirty[p.Name][st.Window.Key()] = true
 		}
 	}
 	return steps, nil
-}
-
-// warm hashes the input files of windows, as many at a time as there are processors. Those of windows that were committed
-// before are not worth it: most are as they were.
-func (pl *planner) warm(ctx context.Context, p *twice.Pipeline, ws []twice.Window) {
-	if pl.Pinned || len(ws) == 0 {
-		return
-	}
-	for i := range p.Inputs {
-		if p.Inputs[i].Files != nil {
-			pl.filesOf(p).Warm(ctx, &p.Inputs[i], ws)
-		}
-	}
 }
 
 func (r *Runner) receipt(pipeline string, w twice.Window) *twice.Receipt {
@@ -93,7 +79,7 @@ func (r *Runner) receipt(pipeline string, w twice.Window) *twice.Receipt {
 func (pl *planner) decide(ctx context.Context, st *Step, again bool, ws []twice.Window) error {
 	m, predicted, err := pl.resolve(ctx, st, ws)
 	if err != nil {
-		st.Err = twice.AsError(err)
+		st.Err, st.Manifest = twice.AsError(err), twice.Manifest{}
 		st.Status = pl.statusOf(st.Err)
 		if st.Status == twice.Failed && ctx.Err() != nil {
 			return err
@@ -144,19 +130,23 @@ func (pl *planner) statusOf(err *twice.Error) twice.Status {
 	}
 }
 
-// resolve pins a window's inputs. predicted says that an upstream is going to change.
+// resolve pins a window's inputs; its files are already. predicted says that an upstream is going to change.
 func (pl *planner) resolve(ctx context.Context, st *Step, ws []twice.Window) (m twice.Manifest, predicted bool, err error) {
 	if pl.Pinned {
 		m, err := pl.recordedManifest(ctx, st, ws)
 		return m, false, err
 	}
+	if st.Err != nil {
+		return m, false, st.Err
+	}
 	p := st.Pipeline
+	m = st.Manifest
 	for i := range p.Inputs {
 		in := &p.Inputs[i]
 		pin := twice.Pin{Name: in.Name, Kind: in.Kind()}
 		switch {
 		case in.Files != nil:
-			pin, err = pl.filesOf(p).Resolve(ctx, in, []twice.Window{st.Window})
+			continue
 		case in.Table != "":
 			pin.Upstreams, err = pl.table(ctx, in.Table)
 		case in.Captured():
@@ -168,7 +158,7 @@ func (pl *planner) resolve(ctx context.Context, st *Step, ws []twice.Window) (m 
 		if err != nil {
 			return m, false, err
 		}
-		m.Inputs = append(m.Inputs, pin)
+		m.Inputs[i] = pin
 	}
 	for _, name := range p.Upstreams {
 		up, dirty, err := pl.upstream(ctx, st, name, ws)
