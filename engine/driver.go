@@ -17,6 +17,7 @@ type Features struct {
 	Merge             bool   // MERGE INTO is available
 	Columnar          bool   // columns are stored apart: each one that an UPDATE sets has its price
 	RenameSwap        bool   // a published table is swapped by renaming, as nothing in the database points at it by identity
+	Word              string // the type of a column of texts that many rows share, and how it is to be stored
 	Fingerprint       string // name and version of the row hash: fingerprints of different ones are not comparable
 }
 

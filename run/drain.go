@@ -92,7 +92,7 @@ func (r *Runner) start(ctx context.Context, p *twice.Pipeline, f *flow) error {
 		return err
 	}
 	defer s.Close()
-	return s.Tx(ctx, func() error {
+	return r.ledgerTx(ctx, s, func() error {
 		if p.Dedupe != nil {
 			if err := ledger.Remember(ctx, s); err != nil {
 				return err

@@ -60,7 +60,11 @@ type Runner struct {
 	state  ledger.State
 	failed map[string]map[string]bool // pipeline -> windows that did not commit in this run
 	topics map[string]*Topic          // of streams, by pipeline
-	stop   context.Context            // while a run follows: done when it should end
+
+	starting sync.Mutex // guards started
+	started  bool       // the ledger has the run's row
+
+	stop context.Context // while a run follows: done when it should end
 }
 
 // Copies are logs that stream.Copy has written, which stand for the streams themselves. The zero value: none do.
@@ -155,21 +159,16 @@ func Relays(pipelines []*twice.Pipeline) bool {
 
 // recorded keeps the run's own row in the ledger around work.
 func (r *Runner) recorded(ctx context.Context, sum *Summary, work func() error) error {
-	row := ledger.Run{ID: r.ID, Command: r.Command, StartedAt: r.Now, Host: r.Me.Host, PID: r.Me.PID, Version: r.Version}
-	err := r.onSession(ctx, func(s *engine.Session) error {
-		if !r.known {
-			if err := ledger.Create(ctx, s); err != nil {
-				return err
-			}
+	if !r.known {
+		if err := r.onSession(ctx, func(s *engine.Session) error { return ledger.Create(ctx, s) }); err != nil {
+			return err
 		}
-		return s.Tx(ctx, func() error { return ledger.StartRun(ctx, s, row) })
-	})
-	if err != nil {
-		return err
 	}
+	r.started = false
 	stop := r.heartbeat(ctx)
-	err = work()
+	err := work()
 	stop()
+	row := r.row()
 	row.FinishedAt, row.Status = time.Now(), "done"
 	row.Committed = int64(sum.Counts[twice.Committed])
 	row.Failed = int64(sum.Counts[twice.Failed] + sum.Counts[twice.Blocked] + sum.Counts[twice.Skipped])
@@ -178,8 +177,32 @@ func (r *Runner) recorded(ctx context.Context, sum *Summary, work func() error) 
 	}
 	ctx = context.WithoutCancel(ctx)
 	return errors.Join(err, r.onSession(ctx, func(s *engine.Session) error {
-		return s.Tx(ctx, func() error { return ledger.EndRun(ctx, s, row) })
+		return r.ledgerTx(ctx, s, func() error { return ledger.EndRun(ctx, s, row) })
 	}))
+}
+
+// row is the run's in the ledger, as it begins.
+func (r *Runner) row() ledger.Run {
+	return ledger.Run{ID: r.ID, Command: r.Command, StartedAt: r.Now, Host: r.Me.Host, PID: r.Me.PID, Version: r.Version}
+}
+
+// ledgerTx is a transaction of the ledger alone, before the work or behind it. The first of a run that commits also puts
+// the run's row into the ledger, so that whatever a run leaves is some run's, and no transaction is for the row alone.
+func (r *Runner) ledgerTx(ctx context.Context, s *engine.Session, f func() error) error {
+	r.starting.Lock()
+	if r.started {
+		r.starting.Unlock()
+		return s.Tx(ctx, f)
+	}
+	defer r.starting.Unlock() // the next one waits to see whether this one commits
+	err := s.Tx(ctx, func() error {
+		if err := ledger.StartRun(ctx, s, r.row()); err != nil {
+			return err
+		}
+		return f()
+	})
+	r.started = err == nil
+	return err
 }
 
 // onSession tries f, which may be tried twice, each time on a session of its own: the one before may have been cut.

@@ -79,7 +79,7 @@ func (w *slicing) try(ctx context.Context) error {
 		return err
 	}
 	p := w.st.Pipeline
-	if err := s.Tx(ctx, func() error {
+	if err := w.ledgerTx(ctx, s, func() error {
 		return ledger.Record(ctx, s, w.ID, p.Name, []twice.Window{w.st.Window}, w.st.Manifest)
 	}); err != nil {
 		return err

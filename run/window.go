@@ -202,7 +202,7 @@ var errPresent = errors.New("present")
 func (r *Runner) begin(ctx context.Context, s *engine.Session, p *twice.Pipeline, steps []Step) ([]ledger.Lease, []*twice.Receipt, error) {
 	var leases []ledger.Lease
 	var receipts []*twice.Receipt
-	err := s.Tx(ctx, func() error {
+	err := r.ledgerTx(ctx, s, func() error {
 		leases = nil
 		for _, scope := range scopes(p, steps) {
 			l, err := ledger.Acquire(ctx, s, scope, r.ID, r.Me, r.leaseTTL())

@@ -131,6 +131,7 @@ func (d *Driver) Features() engine.Features {
 		RowID:             "ctid",
 		Merge:             d.version >= 150000,
 		RenameSwap:        false, // views, grants and foreign keys point at a table by its identity
+		Word:              "TEXT",
 		Fingerprint:       "pg-hashrecord-2",
 	}
 }
