@@ -47,7 +47,7 @@ mariadb() {
 	[ -z "$denied" ] || rm -f /usr/sbin/policy-rc.d
 }
 
-chromium() {
+browser() { # not named like the program, which "command -v" would take it for
 	command -v chromium >/dev/null 2>&1 && return 0
 	if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
 		echo "Chromium is missing; install it (Debian: apt-get install chromium) to run the test that looks at a report" >&2
@@ -75,5 +75,5 @@ kafka() {
 
 postgres
 mariadb
-chromium
+browser
 kafka
