@@ -80,6 +80,11 @@ func (pl *planner) decide(ctx context.Context, st *Step, again bool, ws []twice.
 	m, predicted, err := pl.resolve(ctx, st, ws)
 	if err != nil {
 		st.Err, st.Manifest = twice.AsError(err), twice.Manifest{}
+		if st.Err.Code == "input-waiting" && st.Receipt != nil {
+			e := *st.Err
+			e.Message += "; the rows that were committed when it was there stay"
+			st.Err = &e
+		}
 		st.Status = pl.statusOf(st.Err)
 		if st.Status == twice.Failed && ctx.Err() != nil {
 			return err
