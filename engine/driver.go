@@ -17,7 +17,8 @@ type Features struct {
 	Merge             bool   // MERGE INTO is available
 	Columnar          bool   // columns are stored apart: each one that an UPDATE sets has its price
 	RenameSwap        bool   // a published table is swapped by renaming, as nothing in the database points at it by identity
-	Word              string // the type of a column of texts that many rows share, and how it is to be stored
+	Word              string // the type of a column of short texts that many rows share, and how it is to be stored
+	Mark              string // the same for texts of which no two are alike: digests, paths
 	Fingerprint       string // name and version of the row hash: fingerprints of different ones are not comparable
 }
 
@@ -82,6 +83,13 @@ type Relation struct {
 	Rows   *Rows    // instead of files; nil: files
 	Reader twice.Reader
 	Table  twice.Table // instead of files; Attach is not asked then
+	View   string      // the SELECT over Files, where a Looker has found it already
 	File   string      // where the input is declared, for errors
 	Line   int
+}
+
+// Looker is a Driver that looks into files before it attaches them, and can do so ahead.
+type Looker interface {
+	// Look finds the View of rel. It may be called from any goroutine.
+	Look(ctx context.Context, rel Relation) (view string, err error)
 }

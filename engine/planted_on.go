@@ -60,7 +60,7 @@ func tampered(ctx context.Context, s *Session, name, query string) string {
 	case planted("manifest-late") && name == "record manifest":
 		late.put(query)
 		return "SELECT 1"
-	case planted("manifest-late") && name == "end run":
+	case planted("manifest-late") && name == "receipts": // which a run reads back when it has committed
 		for _, record := range late.take() {
 			_, _ = s.conn.ExecContext(ctx, record) // a bug need not be careful
 		}
@@ -92,7 +92,7 @@ func (s *Session) cut(ctx context.Context) {
 	}
 }
 
-// late are the manifests that wait for the end of the run.
+// late are the manifests that wait until the receipts that name them are read back.
 var late waiting
 
 type waiting struct {

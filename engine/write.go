@@ -112,6 +112,26 @@ func (s *Session) Write(ctx context.Context, job *Job) (*Outcome, error) {
 	}
 }
 
+// Look finds the Views of relations beside other work, and closes the channel when it has ended. What fails is left to
+// Attach, which says why.
+func (db *DB) Look(ctx context.Context, rels []Relation) <-chan struct{} {
+	done := make(chan struct{})
+	l, ok := db.Driver.(Looker)
+	if !ok {
+		close(done)
+		return done
+	}
+	go func() {
+		defer close(done)
+		for i := range rels {
+			if rel := &rels[i]; rel.View == "" && len(rel.Files) > 0 {
+				rel.View, _ = l.Look(ctx, *rel)
+			}
+		}
+	}()
+	return done
+}
+
 // attach makes a relation readable under its name, which for a table of that name it is already.
 func (s *Session) attach(ctx context.Context, rel Relation) error {
 	switch {

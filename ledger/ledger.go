@@ -15,22 +15,22 @@ import (
 // Version is the version of the ledger's tables.
 const Version = 1
 
-// tables are the ledger's, in the schema "twice". Their SQL is common to DuckDB and PostgreSQL, but for WORD, which is the
-// engine's TEXT for texts that many rows share. Only leases and offsets have keys: they are what makes two first
-// acquisitions of a lease, and two beginnings of a stream, collide.
+// tables are the ledger's, in the schema "twice". Their SQL is common to DuckDB and PostgreSQL, but for two types that are
+// TEXT and how the engine is to store it: WORD for what many rows share, MARK for what no two rows do. Only leases and
+// offsets have keys: they are what makes two first acquisitions of a lease, and two beginnings of a stream, collide.
 var tables = []string{
 	`CREATE TABLE IF NOT EXISTS twice.meta (name WORD, value TEXT)`,
 	`CREATE TABLE IF NOT EXISTS twice.runs (run WORD, command WORD, started_at TIMESTAMPTZ, finished_at TIMESTAMPTZ,
 		status WORD, committed BIGINT, failed BIGINT, host WORD, pid BIGINT, version WORD)`,
-	`CREATE TABLE IF NOT EXISTS twice.manifests (digest TEXT, pipeline WORD, window_start TIMESTAMPTZ,
+	`CREATE TABLE IF NOT EXISTS twice.manifests (digest MARK, pipeline WORD, window_start TIMESTAMPTZ,
 		window_end TIMESTAMPTZ, run WORD, recorded_at TIMESTAMPTZ, inputs TEXT)`,
 	`CREATE TABLE IF NOT EXISTS twice.receipts (` + receiptColumns + `)`,
 	`CREATE TABLE IF NOT EXISTS twice.history (` + receiptColumns + `)`,
-	`CREATE TABLE IF NOT EXISTS twice.tables (table_name WORD, rows BIGINT, fingerprint TEXT, columns WORD,
+	`CREATE TABLE IF NOT EXISTS twice.tables (table_name WORD, rows BIGINT, fingerprint MARK, columns WORD,
 		algorithm WORD, run WORD)`,
 	`CREATE TABLE IF NOT EXISTS twice.leases (scope WORD PRIMARY KEY, token BIGINT, run WORD, host WORD, pid BIGINT,
 		acquired_at TIMESTAMPTZ, expires_at TIMESTAMPTZ)`,
-	`CREATE TABLE IF NOT EXISTS twice.files (path TEXT, size BIGINT, mod_ns BIGINT, sha256 TEXT)`,
+	`CREATE TABLE IF NOT EXISTS twice.files (path MARK, size BIGINT, mod_ns BIGINT, sha256 MARK)`,
 	`CREATE TABLE IF NOT EXISTS twice.offsets (pipeline WORD, topic WORD, topic_id WORD, part INTEGER,
 		first_offset BIGINT, next_offset BIGINT, leader_epoch INTEGER, run WORD, PRIMARY KEY (pipeline, topic, part))`,
 	`CREATE TABLE IF NOT EXISTS twice.losses (pipeline WORD, topic WORD, part INTEGER, from_offset BIGINT,
@@ -41,7 +41,7 @@ var tables = []string{
 }
 
 const receiptColumns = `pipeline WORD, table_name WORD, window_start TIMESTAMPTZ, window_end TIMESTAMPTZ, code WORD,
-	manifest TEXT, rows BIGINT, changed BIGINT, fingerprint TEXT, columns WORD, algorithm WORD, reason WORD, run WORD,
+	manifest MARK, rows BIGINT, changed BIGINT, fingerprint MARK, columns WORD, algorithm WORD, reason WORD, run WORD,
 	committed_at TIMESTAMPTZ`
 
 // Create makes the ledger's tables exist.
@@ -54,7 +54,7 @@ func Create(ctx context.Context, s *engine.Session) error {
 			return err
 		}
 		for _, t := range tables {
-			t = strings.ReplaceAll(t, " WORD", " "+s.DB().Features().Word)
+			t = strings.NewReplacer(" WORD", " "+s.DB().Features().Word, " MARK", " "+s.DB().Features().Mark).Replace(t)
 			if _, err := s.Exec(ctx, "create ledger", t); err != nil {
 				return err
 			}

@@ -23,10 +23,14 @@ type Run struct {
 	Version    string
 }
 
-// StartRun records that a run has begun. It may be called twice.
-func StartRun(ctx context.Context, s *engine.Session, r Run) error {
-	_, err := s.Exec(ctx, "start run", fmt.Sprintf("INSERT INTO twice.runs SELECT %s, %s, %s, NULL, 'running', 0, 0, %s, %d, %s "+
-		"WHERE NOT EXISTS (SELECT 1 FROM twice.runs WHERE run = %[1]s)",
+// StartRun records that a run has begun. again says that an earlier try may have done so.
+func StartRun(ctx context.Context, s *engine.Session, r Run, again bool) error {
+	if again {
+		if _, err := s.Exec(ctx, "old run", "DELETE FROM twice.runs WHERE run = "+engine.Literal(r.ID)); err != nil {
+			return err
+		}
+	}
+	_, err := s.Exec(ctx, "start run", fmt.Sprintf("INSERT INTO twice.runs VALUES (%s, %s, %s, NULL, 'running', 0, 0, %s, %d, %s)",
 		engine.Literal(r.ID), engine.Literal(r.Command), stamp(r.StartedAt), engine.Literal(r.Host), r.PID, engine.Literal(r.Version)))
 	return err
 }

@@ -77,7 +77,7 @@ var stages = []struct {
 	{"Source", "rows come in another order, twice, late, wrong, or change afterwards", []string{"shuffle", "duplicate", "late", "replay", "hostile"},
 		[]string{"attach", "describe"}},
 	{"Lease and manifest", "two runs start at once; one is paused and wakes when another has replaced it", []string{"overlap", "zombie"},
-		[]string{"ledger", "receipts", "files", "start run", "leases", "lease", "first lease", "record manifest", "old files"}},
+		[]string{"ledger", "receipts", "files", "old run", "start run", "leases", "lease", "first lease", "record manifest", "old files"}},
 	{"Rows", "the SELECT asks the clock, chance, or what the table held before", []string{"repeat", "order", "split", "rebuild", "clock"},
 		[]string{"stage", "insert", "delete", "changes", "update", "weigh", "fence", "reset", "create table", "delete missing", "missing"}},
 	{"Checks", "bad rows are seen by readers before somebody says no", []string{"reader"},

@@ -60,6 +60,19 @@ func (p *Plan) Work() int {
 	return n
 }
 
+// hope counts how the windows end if each one with work to do is committed.
+func (p *Plan) hope() map[twice.Status]int {
+	counts := map[twice.Status]int{}
+	for i := range p.Steps {
+		if p.Steps[i].Do {
+			counts[twice.Committed]++
+		} else {
+			counts[p.Steps[i].Status]++
+		}
+	}
+	return counts
+}
+
 // Of lists one pipeline's steps.
 func (p *Plan) Of(pl *twice.Pipeline) []Step {
 	r := p.ranges[pl.Name]

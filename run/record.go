@@ -10,22 +10,23 @@ import (
 	"github.com/twice-data/twice/ledger"
 )
 
-// recorded keeps the run's own row in the ledger around work.
+// recorded keeps the run's own row in the ledger around work: the first of its transactions that commits puts it there, and
+// one that is all of the work ends it.
 func (r *Runner) recorded(ctx context.Context, sum *Summary, work func() error) error {
 	if !r.known {
 		if err := r.onSession(ctx, func(s *engine.Session) error { return ledger.Create(ctx, s) }); err != nil {
 			return err
 		}
 	}
-	r.started = false
+	r.tried, r.started, r.ended = false, false, false
 	stop := r.heartbeat(ctx)
 	err := work()
 	stop()
-	row := r.row()
-	row.FinishedAt, row.Status = time.Now(), "done"
-	row.Committed = int64(sum.Counts[twice.Committed])
-	row.Failed = int64(sum.Counts[twice.Failed] + sum.Counts[twice.Blocked] + sum.Counts[twice.Skipped])
-	if err != nil || row.Failed > 0 {
+	if r.ended {
+		return err
+	}
+	row := r.endOf(sum.Counts)
+	if err != nil {
 		row.Status = "failed"
 	}
 	ctx = context.WithoutCancel(ctx)
@@ -39,6 +40,21 @@ func (r *Runner) row() ledger.Run {
 	return ledger.Run{ID: r.ID, Command: r.Command, StartedAt: r.Now, Host: r.Me.Host, PID: r.Me.PID, Version: r.Version}
 }
 
+// endOf is the run's row when its windows have ended like that.
+func (r *Runner) endOf(counts map[twice.Status]int) ledger.Run {
+	row := r.row()
+	row.FinishedAt, row.Status = time.Now(), "done"
+	row.Committed = int64(counts[twice.Committed])
+	row.Failed = int64(counts[twice.Failed] + counts[twice.Blocked] + counts[twice.Skipped])
+	if row.Failed > 0 {
+		row.Status = "failed"
+	}
+	return row
+}
+
+// all says whether steps are all of the plan's work, so that their transaction may end the run.
+func (r *Runner) all(steps []Step) bool { return len(steps) == r.hoped[twice.Committed] }
+
 // ledgerTx is a transaction of the ledger alone, before the work or behind it. The first of a run that commits also puts
 // the run's row into the ledger, so that whatever a run leaves is some run's, and no transaction is for the row alone.
 func (r *Runner) ledgerTx(ctx context.Context, s *engine.Session, f func() error) error {
@@ -49,12 +65,12 @@ func (r *Runner) ledgerTx(ctx context.Context, s *engine.Session, f func() error
 	}
 	defer r.starting.Unlock() // the next one waits to see whether this one commits
 	err := s.Tx(ctx, func() error {
-		if err := ledger.StartRun(ctx, s, r.row()); err != nil {
+		if err := ledger.StartRun(ctx, s, r.row(), r.tried); err != nil {
 			return err
 		}
 		return f()
 	})
-	r.started = err == nil
+	r.tried, r.started = true, err == nil
 	return err
 }
 

@@ -60,8 +60,11 @@ type Runner struct {
 	failed map[string]map[string]bool // pipeline -> windows that did not commit in this run
 	topics map[string]*Topic          // of streams, by pipeline
 
-	starting sync.Mutex // guards started
-	started  bool       // the ledger has the run's row
+	starting sync.Mutex           // guards tried and started
+	tried    bool                 // the ledger may have the run's row
+	started  bool                 // it has
+	hoped    map[twice.Status]int // how the windows end if all goes well
+	ended    bool                 // the run's row says how it ended
 
 	stop context.Context // while a run follows: done when it should end
 }
@@ -141,6 +144,7 @@ func (r *Runner) Run(ctx context.Context, pipelines []*twice.Pipeline) (*Summary
 		sum.Took = time.Since(began)
 		return sum, nil
 	}
+	r.hoped = plan.hope()
 	work := func() error { return r.execute(ctx, plan, events) }
 	if Relays(pipelines) {
 		err = work() // nothing of it is in the target

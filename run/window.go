@@ -71,6 +71,7 @@ func (r *Runner) commit(ctx context.Context, p *twice.Pipeline, steps []Step, re
 	receipts []*twice.Receipt, warnings []engine.Violation, err error,
 ) {
 	var leases []ledger.Lease            // of the try before, if its connection was cut
+	var reading *engine.Job              // the part of the job that is the same at each try
 	look := r.DB.Features().SharedTarget // whether somebody, or a try before, may have committed since the plan
 	err = r.retry(ctx, func() error {
 		s, err := r.DB.Session(ctx)
@@ -90,10 +91,13 @@ func (r *Runner) commit(ctx context.Context, p *twice.Pipeline, steps []Step, re
 		if err != nil || receipts != nil {
 			return err
 		}
-		if err := r.capture(ctx, p, steps); err != nil {
-			return err
+		if reading == nil {
+			if reading, err = r.reading(ctx, p, steps); err != nil {
+				return err
+			}
+			reading.Reset = reset
 		}
-		leases, receipts, warnings, err = r.attempt(ctx, s, p, steps, reset)
+		leases, receipts, warnings, err = r.attempt(ctx, s, p, steps, *reading)
 		if err != nil || receipts != nil {
 			return err
 		}
@@ -108,6 +112,7 @@ func (r *Runner) commit(ctx context.Context, p *twice.Pipeline, steps []Step, re
 		for _, rc := range receipts {
 			r.state.Put(rc)
 		}
+		r.ended = r.all(steps) && r.own(receipts)
 		r.mu.Unlock()
 	}
 	return receipts, warnings, err
@@ -167,20 +172,21 @@ func (r *Runner) present(ctx context.Context, s *engine.Session, steps []Step) (
 	return rs, nil
 }
 
-// attempt is the story of one write: lease and manifest, then the write with its receipts. It answers with receipts only
-// when others have committed the windows by the time that it holds the leases, and with leases only when the connection
-// was cut while it held them.
-func (r *Runner) attempt(ctx context.Context, s *engine.Session, p *twice.Pipeline, steps []Step, reset bool) (
+// attempt is the story of one write: lease and manifest, while the input files are looked at, then the write with its
+// receipts. It answers with receipts only when others have committed the windows by the time that it holds the leases, and
+// with leases only when the connection was cut while it held them.
+func (r *Runner) attempt(ctx context.Context, s *engine.Session, p *twice.Pipeline, steps []Step, job engine.Job) (
 	[]ledger.Lease, []*twice.Receipt, []engine.Violation, error,
 ) {
+	looked := s.DB().Look(ctx, job.Relations)
 	leases, receipts, err := r.begin(ctx, s, p, steps)
+	<-looked
 	if err != nil || receipts != nil {
 		return nil, receipts, nil, err
 	}
-	job, err := r.job(ctx, s, p, steps, leases, reset)
-	if err == nil {
+	if err = r.complete(ctx, s, p, steps, leases, &job); err == nil {
 		var o *engine.Outcome
-		if o, err = s.Write(ctx, job); err == nil {
+		if o, err = s.Write(ctx, &job); err == nil {
 			return nil, nil, o.Warnings, nil
 		}
 	}
@@ -268,13 +274,8 @@ func (r *Runner) unknown(steps []Step) []twice.File {
 	return files
 }
 
-// job makes the engine's job of the steps.
-func (r *Runner) job(ctx context.Context, s *engine.Session, p *twice.Pipeline, steps []Step, leases []ledger.Lease, reset bool) (*engine.Job, error) {
-	job, err := r.reading(ctx, p, steps)
-	if err != nil {
-		return nil, err
-	}
-	job.Reset = reset
+// complete adds to a job that can read what it needs to write, under the leases.
+func (r *Runner) complete(ctx context.Context, s *engine.Session, p *twice.Pipeline, steps []Step, leases []ledger.Lease, job *engine.Job) error {
 	job.Fence = func(ctx context.Context, s *engine.Session) error {
 		for _, l := range leases {
 			if err := l.Fence(ctx, s); err != nil {
@@ -291,14 +292,14 @@ func (r *Runner) job(ctx context.Context, s *engine.Session, p *twice.Pipeline, 
 	if p.Write == twice.Merge {
 		total, err := ledger.TotalOf(ctx, s, p.Table)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if total != nil {
 			job.Known = total.Columns
 		}
 	}
 	job.Receipt = func(ctx context.Context, s *engine.Session, o *engine.Outcome) error {
-		if reset {
+		if job.Reset {
 			// Only now: what another run commits after the rows were deleted keeps its rows, and may lose its receipt, but
 			// no receipt outlives its rows.
 			if err := ledger.Forget(ctx, s, p.Name); err != nil {
@@ -307,7 +308,7 @@ func (r *Runner) job(ctx context.Context, s *engine.Session, p *twice.Pipeline, 
 		}
 		return r.receipts(ctx, s, p, steps, leases, o)
 	}
-	return job, nil
+	return nil
 }
 
 // reading is the part of a job that reads: the steps' windows, and their inputs as the manifests pin them.
@@ -373,7 +374,8 @@ func join(a, b twice.Pin) twice.Pin {
 	return a
 }
 
-// receipts writes the receipts, the table's total and the leases' release, as the last statements before COMMIT.
+// receipts writes the receipts, the table's total, the run's end if there is nothing more to do in it, and the leases'
+// release, as the last statements before COMMIT.
 func (r *Runner) receipts(ctx context.Context, s *engine.Session, p *twice.Pipeline, steps []Step, leases []ledger.Lease, o *engine.Outcome) error {
 	rs := make([]*twice.Receipt, len(steps))
 	for i, st := range steps {
@@ -402,6 +404,11 @@ func (r *Runner) receipts(ctx context.Context, s *engine.Session, p *twice.Pipel
 			total.Fingerprint = before.Fingerprint.Add(o.Table.Delta)
 		}
 		if err := ledger.PutTotal(ctx, s, p.Table, total, r.ID); err != nil {
+			return err
+		}
+	}
+	if r.all(steps) {
+		if err := ledger.EndRun(ctx, s, r.endOf(r.hoped)); err != nil {
 			return err
 		}
 	}

@@ -103,6 +103,9 @@ func TestPostgresAck(t *testing.T) {
 					if got := w.number("SELECT count(*) FROM twice.history"); got != windows {
 						t.Errorf("%s: %d commits of %d windows", how, got, windows)
 					}
+					if got := w.text("SELECT string_agg(status, ' ') FROM twice.runs"); got != "done" {
+						t.Errorf("%s: the ledger has these rows of the one run: %s", how, got)
+					}
 					if !strings.Contains(r.stdout, "committed") {
 						t.Errorf("%s: the run does not say that it committed:\n%s", how, r.stdout)
 					}

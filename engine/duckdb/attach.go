@@ -43,11 +43,14 @@ func (d *Driver) Attach(ctx context.Context, s *engine.Session, rel engine.Relat
 	if rel.Rows != nil {
 		return d.load(ctx, s, rel)
 	}
-	query, err := d.relation(ctx, rel)
-	if err != nil {
-		return place(d.Explain(err), rel)
+	query := rel.View
+	if query == "" {
+		var err error
+		if query, err = d.Look(ctx, rel); err != nil {
+			return place(d.Explain(err), rel)
+		}
 	}
-	_, err = s.Exec(ctx, "attach "+rel.Name, "CREATE OR REPLACE TEMP VIEW "+engine.Ident(rel.Name)+" AS "+query)
+	_, err := s.Exec(ctx, "attach "+rel.Name, "CREATE OR REPLACE TEMP VIEW "+engine.Ident(rel.Name)+" AS "+query)
 	if err != nil {
 		return place(err, rel)
 	}
@@ -63,9 +66,9 @@ func place(err error, rel engine.Relation) error {
 	return &e
 }
 
-// relation is the SELECT that reads rel's files. The files are looked at on connections of their own: an error there
-// must not end the session's transaction.
-func (d *Driver) relation(ctx context.Context, rel engine.Relation) (string, error) {
+// Look implements engine.Looker: the SELECT that reads rel's files. The files are looked at on connections of their own: an
+// error there must not end the session's transaction.
+func (d *Driver) Look(ctx context.Context, rel engine.Relation) (string, error) {
 	conn, err := d.db.Conn(ctx)
 	if err != nil {
 		return "", err

@@ -180,7 +180,8 @@ func (d *Driver) Features() engine.Features {
 		Columnar:    true,
 		RenameSwap:  true,
 		Word:        "TEXT USING COMPRESSION dictionary", // else each checkpoint tries all other ways first
-		Fingerprint: "duckdb-hash-1.5",                   // hash() may change from version to version
+		Mark:        "TEXT USING COMPRESSION uncompressed",
+		Fingerprint: "duckdb-hash-1.5", // hash() may change from version to version
 	}
 }
 

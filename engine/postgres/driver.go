@@ -132,6 +132,7 @@ func (d *Driver) Features() engine.Features {
 		Merge:             d.version >= 150000,
 		RenameSwap:        false, // views, grants and foreign keys point at a table by its identity
 		Word:              "TEXT",
+		Mark:              "TEXT",
 		Fingerprint:       "pg-hashrecord-2",
 	}
 }
