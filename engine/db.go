@@ -213,7 +213,15 @@ func (s *Session) Tx(ctx context.Context, f func() error) error {
 
 // committer is a Driver that has something to do before a COMMIT, which depends on how many rows it commits.
 type committer interface {
+	// Written says that so many rows are written and are now read back: COMMIT comes later.
+	Written(rows int64)
 	BeforeCommit(ctx context.Context, s *Session, rows int64) error
+}
+
+func (s *Session) written() {
+	if c, ok := s.db.Driver.(committer); ok {
+		c.Written(s.changed)
+	}
 }
 
 // rollback ends the transaction. It is not a Point: what it undoes is undone by a crash as well. Its error does not

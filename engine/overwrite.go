@@ -35,6 +35,7 @@ func (w *write) overwrite(ctx context.Context) (*Outcome, error) {
 		if err := w.notEmptied(inserted, deleted); err != nil {
 			return err
 		}
+		w.s.written() // they go to the disk while they are read back
 		if err := w.fingerprints(ctx, o, table, inserted); err != nil {
 			return err
 		}

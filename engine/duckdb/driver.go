@@ -47,6 +47,7 @@ type Driver struct {
 	mu        sync.Mutex
 	threshold string // checkpoint_threshold as it is set
 	spare     spare
+	syncing   sync.WaitGroup    // uses the spare's file
 	types     map[string]string // type names as they were written, to DuckDB's own
 
 	library library
@@ -136,6 +137,17 @@ const (
 	largeFrom = 100_000  // rows
 	logMost   = 16 << 20 // bytes of the WAL that there may be already
 )
+
+// Written sends a large transaction's blocks from the system's cache to the disk, so that COMMIT finds them there. How that
+// ends does not matter: DuckDB's own sync is told of any error as well.
+func (d *Driver) Written(rows int64) {
+	d.mu.Lock()
+	f := d.spare.file
+	d.mu.Unlock()
+	if f != nil && rows >= largeFrom {
+		d.syncing.Go(func() { _ = f.Sync() })
+	}
+}
 
 // BeforeCommit keeps a large commit out of the WAL, and the WAL from growing for ever. What the checkpoint may tear is in
 // the spare file by then; until there is one, that is being copied.

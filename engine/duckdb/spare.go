@@ -87,8 +87,9 @@ func (d *Driver) copy() (*copying, error) {
 	return c, nil
 }
 
-// settle waits for a copy under way.
+// settle waits for a copy under way, and for whatever else uses the database's file.
 func (d *Driver) settle() {
+	d.syncing.Wait()
 	d.mu.Lock()
 	c := d.spare.last
 	d.mu.Unlock()
