@@ -218,6 +218,7 @@ type committer interface {
 	BeforeCommit(ctx context.Context, s *Session, rows int64) error
 }
 
+// written lets the driver begin what COMMIT would have to wait for.
 func (s *Session) written() {
 	if c, ok := s.db.Driver.(committer); ok {
 		c.Written(s.changed)
